@@ -1,0 +1,87 @@
+// Ingest: sources, their threads, and the writer loop that turns their rows into commits.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+#include "tables/catalog.hpp"
+#include "tree/store.hpp"
+
+namespace perch::ingest {
+
+enum class SourceType { exec, file, standard_input };
+
+struct SourceSpec {
+  std::string name;
+  SourceType type = SourceType::exec;
+  std::vector<std::string> command;  ///< exec: program and arguments; the program already resolved to a path
+  std::filesystem::path path;        ///< file
+  bool follow = false;               ///< file: go on reading as it grows or is replaced, like tail -F
+  bool restart = true;               ///< exec: start again when it ends
+  std::chrono::nanoseconds restart_delay_min = std::chrono::milliseconds(100);  ///< doubled up to max
+  std::chrono::nanoseconds restart_delay_max = std::chrono::seconds(10);
+  std::string table;
+};
+
+struct IngestSpec {
+  std::vector<SourceSpec> sources;
+  std::uint32_t commit_max_rows = 256;
+  std::chrono::nanoseconds commit_max_delay = std::chrono::milliseconds(1);
+  std::filesystem::path reject_log;                       ///< <run_dir>/rejects.ndjson
+  std::uint64_t reject_log_bytes_max = 64ull << 20;       ///< then it is renamed to <name>.1 and begun anew
+};
+
+struct SourceStatus {
+  std::string name;
+  std::string type;   ///< exec, file, stdin
+  std::string table;
+  std::string state;  ///< starting, reading, waiting, restarting, ended, failed
+  std::string last_error;
+  std::uint64_t rows = 0;      ///< accepted
+  std::uint64_t bytes = 0;     ///< read
+  std::uint64_t rejects = 0;
+  std::map<std::string, std::uint64_t> rejects_by_reason;
+  std::uint64_t restarts = 0;
+  std::uint32_t queued_batches = 0;
+  std::uint32_t queue_capacity = 0;
+  tree::SourcePosition committed;  ///< as of the last commit
+};
+
+struct CommitStatus {
+  tree::Version version = 0;
+  std::uint64_t rows = 0;             ///< committed since start, all tables
+  std::int64_t last_commit_ns = 0;    ///< since 1970 UTC
+  std::int64_t longest_gap_ns = 0;    ///< between two commits while rows were waiting
+  bool out_of_room = false;           ///< the arena is full: sources are held back until there is room
+};
+
+/// Thread safety: start and stop from one thread; the rest from any.
+class Ingest {
+ public:
+  /// `store` and `catalog` outlive this; from start to stop the store's writer side belongs to it.
+  Ingest(tree::Store& store, const tables::Catalog& catalog, IngestSpec spec);
+  ~Ingest();
+
+  /// Opens files and starts all threads. Errors name the source.
+  Result<void> start();
+  /// Stops the sources (exec children are ended), commits the rows already queued, joins all threads.
+  void stop();
+  /// True when every source has ended for good and all their rows are committed.
+  bool finished() const;
+
+  std::vector<SourceStatus> sources() const;
+  CommitStatus commits() const;
+  std::vector<std::uint64_t> evicted_rows() const;  ///< by table index
+
+ private:
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace perch::ingest

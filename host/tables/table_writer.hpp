@@ -1,0 +1,42 @@
+// TableWriter: rows into the tree, and the oldest ones out. The only way that rows change.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "tables/catalog.hpp"
+#include "tree/store.hpp"
+
+namespace perch::tables {
+
+class RetentionQueue;
+
+/// For the writer thread alone.
+class TableWriter {
+ public:
+  /// Adds the catalog's tables to the store. Both outlive this.
+  TableWriter(tree::Store& store, const Catalog& catalog);
+  ~TableWriter();
+
+  /// Whether memory for one more row is certain; ask before each upsert. On no: commit, then try again later.
+  bool has_room();
+  /// Inserts or replaces. `key`: codec().words() words; `value`: value().size() bytes, padding zero.
+  void upsert(tree::TableIndex table, const std::uint64_t* key, const std::byte* value);
+  bool erase(tree::TableIndex table, const std::uint64_t* key);
+  /// Evicts what the tables' retention says, as part of the version being built. Call before each commit.
+  void retain();
+  tree::Version commit(std::int64_t commit_time_ns, std::span<const tree::SourcePosition> positions);
+
+  std::uint64_t rows(tree::TableIndex table) const { return store_.rows(table); }
+  std::uint64_t evicted_rows(tree::TableIndex table) const;
+
+ private:
+  tree::Store& store_;
+  const Catalog& catalog_;
+  std::vector<std::unique_ptr<RetentionQueue>> queues_;  // by table index; null without retention
+  std::vector<std::uint64_t> evicted_;
+};
+
+}  // namespace perch::tables

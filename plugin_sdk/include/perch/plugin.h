@@ -1,0 +1,218 @@
+/* The binary interface between the host and a reader plugin. C11; every declaration is also valid C++20.
+ *
+ * A plugin is a shared library that exports one data symbol, `perch_plugin` (struct perch_plugin_api), and
+ * carries a manifest in an ELF note (see "Manifest" below). C++ authors use perch/plugin.hpp and see none of this.
+ *
+ * Rules that hold for everything here
+ *   - Structs start with their size and grow only at the end; a member may be used when the other side's
+ *     struct_size covers it. PERCH_ABI_VERSION changes only when that rule has to be broken.
+ *   - No C++ type, exception or ownership of heap memory crosses this interface.
+ *   - Strings are UTF-8, given by pointer and size, not NUL-terminated.
+ *   - Whatever a function hands out is copied by the receiver before the function that got it returns, unless a
+ *     longer life is written beside it.
+ *
+ * Threads and states, in brackets on every function
+ *   [reader-thread]   the one thread that the host runs this instance on, from create to destroy. It is joined
+ *                     before the library is unloaded.
+ *   [any-thread]      any thread, the plugin's own included, while the instance exists.
+ *   created           after create returned PERCH_OK
+ *   active            between start and stop
+ */
+#ifndef PERCH_PLUGIN_H
+#define PERCH_PLUGIN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define PERCH_ABI_VERSION 1u
+
+/* ---- Results ------------------------------------------------------------------------------------------------ */
+
+typedef int32_t perch_result;
+enum {
+  PERCH_OK = 0,
+  PERCH_FAILED = 1,    /* it did not work; perch_error.message says why */
+  PERCH_BAD_CONFIG = 2 /* create: the config is wrong; the host does not retry */
+};
+
+/* Where a plugin leaves its message. The host passes a zeroed one; text beyond the end is cut. */
+typedef struct perch_error {
+  char message[512]; /* NUL-terminated */
+} perch_error;
+
+typedef struct perch_string {
+  const char* data;
+  size_t size;
+} perch_string;
+
+/* ---- Reading a snapshot ------------------------------------------------------------------------------------- */
+
+/* One version of all tables. It never changes. Alive during the call that passed it (on_commit), and, for
+ * perch_step.current, until the next on_commit, save or stop of this instance has returned. */
+typedef struct perch_snapshot perch_snapshot;
+
+/* A table is named by its index in the plugin's manifest. Keys and values are the records of its layouts. */
+
+/* A range of keys, in key order. from_fields/to_fields count the leading key fields that matter; the others may
+ * have any value. 0 fields: no bound at that side (from/to may then be NULL). With fewer fields than the key has,
+ * the bound covers every key that starts so. */
+typedef struct perch_range {
+  uint32_t struct_size;
+  uint32_t from_fields;
+  uint32_t to_fields;
+  uint8_t from_exclusive; /* 0: rows equal to `from` belong to the range */
+  uint8_t to_exclusive;   /* 0: rows equal to `to` belong to the range */
+  uint8_t reverse;        /* 1: from the last key to the first */
+  uint8_t reserved;
+  const void* from; /* key record; read during scan_open only */
+  const void* to;   /* key record; read during scan_open only */
+} perch_range;
+
+/* A position in a scan or diff. The caller's memory, opaque, nothing to close; lives as long as its snapshots. */
+typedef struct perch_cursor {
+  uint64_t opaque[96];
+} perch_cursor;
+
+/* Neighbouring rows. Row i's value is at (const char*)values + i * value_stride; a negative stride is normal in a
+ * reverse scan. The stride is the host's and may be larger than the plugin's record. */
+typedef struct perch_run {
+  uint32_t struct_size;
+  uint32_t count;
+  const void* values;
+  ptrdiff_t value_stride;
+} perch_run;
+
+enum { PERCH_INSERTED = 1, PERCH_UPDATED = 2, PERCH_REMOVED = 3 };
+
+/* One net change between two versions. Pointers live as long as both snapshots. */
+typedef struct perch_change {
+  uint32_t kind;         /* PERCH_INSERTED … */
+  uint32_t reserved;
+  const void* old_value; /* NULL when inserted */
+  const void* new_value; /* NULL when removed */
+} perch_change;
+
+/* ---- What the host offers ----------------------------------------------------------------------------------- */
+
+enum { PERCH_LOG_DEBUG = 0, PERCH_LOG_INFO = 1, PERCH_LOG_WARN = 2, PERCH_LOG_ERROR = 3 };
+
+/* Collects the bytes of a saved state. Alive during save only. */
+typedef struct perch_state_sink {
+  uint32_t struct_size;
+  uint32_t reserved;
+  void* context;
+  /* [reader-thread, during save] Appends bytes (copied). PERCH_FAILED when the state grows beyond 1 GiB. */
+  perch_result (*write)(void* context, const void* bytes, size_t size);
+} perch_state_sink;
+
+/* Services, one per instance; valid from create until destroy has returned. */
+typedef struct perch_host {
+  uint32_t struct_size;
+  uint32_t abi_version;
+  void* context; /* first argument of the services that take a context */
+
+  /* [any-thread] One line in the host's log, marked with the reader's name. Bounded: a flood is cut and counted. */
+  void (*log)(void* context, int32_t level, const char* text, size_t size);
+  /* [any-thread] Sends a result, a JSON text, to everyone who listens to the topic. PERCH_FAILED when it is over
+   * 256 KiB or no JSON. Never blocks; bounded like log. */
+  perch_result (*publish)(void* context, perch_string topic, perch_string json);
+  /* [any-thread] Adds to a counter, sets a gauge, records a value of a histogram. Names: 64 per instance at most. */
+  void (*counter_add)(void* context, perch_string name, double amount);
+  void (*gauge_set)(void* context, perch_string name, double value);
+  void (*histogram_record)(void* context, perch_string name, double value);
+  /* [reader-thread, create or start] How on_commit wakes: 0 (the default) at once after each commit; otherwise at
+   * most once per interval. Either way a step may span several commits. */
+  void (*wake_every)(void* context, uint64_t interval_ns);
+
+  /* [any-thread, while the snapshot lives] */
+  uint64_t (*snapshot_version)(const perch_snapshot* snapshot);
+  int64_t (*snapshot_time_ns)(const perch_snapshot* snapshot); /* commit time, since 1970 UTC */
+  uint64_t (*table_rows)(const perch_snapshot* snapshot, uint32_t table);
+  /* The value of a key in place, or NULL. `key` is a key record. Alive as long as the snapshot. */
+  const void* (*get)(const perch_snapshot* snapshot, uint32_t table, const void* key);
+  /* `range` NULL: all rows in order. */
+  perch_result (*scan_open)(const perch_snapshot* snapshot, uint32_t table, const perch_range* range,
+                            perch_cursor* cursor);
+  /* The next run of at most max_rows rows; returns its count, 0 at the end. `keys`: room for max_rows key records,
+   * filled for the run, or NULL when keys are not needed. */
+  uint32_t (*scan_next)(perch_cursor* cursor, void* keys, uint32_t max_rows, perch_run* run);
+  /* Net changes from `previous` to `current`, in key order. Cost follows the number of changes. */
+  perch_result (*diff_open)(const perch_snapshot* previous, const perch_snapshot* current, uint32_t table,
+                            perch_cursor* cursor);
+  /* Up to max_changes changes; returns how many, 0 at the end. `keys`: room for max_changes key records, or NULL. */
+  uint32_t (*diff_next)(perch_cursor* cursor, void* keys, uint32_t max_changes, perch_change* changes);
+} perch_host;
+
+/* ---- What a plugin offers ----------------------------------------------------------------------------------- */
+
+/* What changed since the last on_commit. The steps (previous, current] of a reader tile all versions: no commit
+ * is missed, none is seen twice. The first `previous` is version 0 (empty), or the version restored. */
+typedef struct perch_step {
+  uint32_t struct_size;
+  uint32_t reserved;
+  const perch_snapshot* previous; /* alive during on_commit */
+  const perch_snapshot* current;  /* alive until the next call of this instance has returned */
+} perch_step;
+
+/* The life of an instance: create → restore? → start → on_commit… → save… → stop → destroy.
+ * All functions are required. None is called concurrently with another one of the same instance. */
+typedef struct perch_plugin_api {
+  uint32_t struct_size;
+  uint32_t abi_version;
+  const void* manifest;   /* the note's descriptor in memory: must equal the file's */
+  uint64_t manifest_size;
+
+  /* [reader-thread] Makes an instance from its config, a JSON object. On failure *instance is not used. */
+  perch_result (*create)(const perch_host* host, perch_string config, void** instance, perch_error* error);
+  /* [reader-thread, created, not yet active] Takes over a state that an instance of this plugin saved, with the
+   * state version that one's manifest named. Never called on an instance that starts afresh. */
+  perch_result (*restore)(void* instance, uint32_t state_version, const void* state, size_t size,
+                          perch_error* error);
+  /* [reader-thread, created] */
+  perch_result (*start)(void* instance, perch_error* error);
+  /* [reader-thread, active] */
+  perch_result (*on_commit)(void* instance, const perch_step* step, perch_error* error);
+  /* [reader-thread, active] Writes the state as of the last on_commit. No side effect: on_commit may follow. */
+  perch_result (*save)(void* instance, const perch_state_sink* sink, perch_error* error);
+  /* [reader-thread, active] After it only destroy follows. */
+  perch_result (*stop)(void* instance, perch_error* error);
+  /* [reader-thread, created or stopped] Frees everything, ends the plugin's own threads. */
+  void (*destroy)(void* instance);
+} perch_plugin_api;
+
+#if defined(__GNUC__)
+#define PERCH_EXPORT __attribute__((visibility("default")))
+#else
+#define PERCH_EXPORT
+#endif
+
+/* The one exported symbol. In C++ declare it extern "C". */
+#define PERCH_PLUGIN_SYMBOL "perch_plugin"
+
+/* ---- Manifest ----------------------------------------------------------------------------------------------- *
+ *
+ * An ELF note in section .note.perch: owner "Perch", type PERCH_NOTE_TYPE, descriptor: a JSON text (no NUL):
+ *
+ *   { "abi": 1, "id": "vwap", "version": "1.2.0",
+ *     "state": { "version": 2, "oldest": 1 },              state versions: written, oldest that restore takes
+ *     "tables": [ { "name": "trades", "key": "{symbol:char[8]@0;…}16:8", "value": "{…}24:8",
+ *                   "key_hash": "…16 hex digits…", "value_hash": "…" } ],
+ *     "config_schema": { … } }                             JSON Schema of the config, {} when anything goes
+ *
+ * The host reads it from the file before the library is loaded; code of a plugin that does not fit never runs.
+ * Ids match [a-z][a-z0-9_-]{0,63}; versions are semver. 64 KiB at most.
+ */
+#define PERCH_NOTE_SECTION ".note.perch"
+#define PERCH_NOTE_OWNER "Perch"
+#define PERCH_NOTE_TYPE 1u
+#define PERCH_MANIFEST_BYTES_MAX 65536u
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
