@@ -16,12 +16,13 @@
 
 namespace perch::tables {
 
-/// What to keep: the oldest rows beyond go, in the order of `by` (the value a row was first inserted with) or else
-/// of first insertion.
+/// What to keep: the oldest rows beyond go, in the order of `by` (the value a row was first inserted with) or
+/// else of first insertion.
 struct RetainSpec {
-  std::optional<std::uint64_t> rows;                ///< at most so many
-  std::optional<std::chrono::nanoseconds> age;      ///< none older than this behind the newest `by`; needs `by`
-  std::optional<std::string> by;                    ///< a number or timestamp field of key or value
+  std::optional<std::uint64_t> rows;            ///< at most so many
+  std::optional<std::chrono::nanoseconds> age;  ///< none older than this behind the newest `by`; needs `by`
+  std::optional<std::string>
+      by;  ///< a single number or timestamp_ns of key or value (the key's, where both have it)
 };
 
 struct TableSpec {
@@ -43,7 +44,8 @@ class Table {
   const Layout& value() const noexcept { return value_; }
   const KeyCodec& codec() const noexcept { return codec_; }
   const std::optional<RetainSpec>& retain() const noexcept { return retain_; }
-  /// Bytes of a value in the tree: the record, and behind it what retention needs to know about a row.
+  /// Bytes of a value in the tree: the record, and, only with retention, behind it the row's number in the
+  /// order of insertion (a uint64 in the last 8 bytes, at a multiple of 8).
   std::uint32_t stored_value_bytes() const noexcept { return stored_value_bytes_; }
 
  private:
