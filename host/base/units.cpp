@@ -113,6 +113,42 @@ std::string format_utc(std::int64_t unix_ns) {
   return text;
 }
 
+std::optional<std::int64_t> parse_utc(std::string_view text) noexcept {
+  constexpr std::string_view form = "0000-00-00T00:00:00";
+  if (text.size() <= form.size() || text.back() != 'Z') return {};
+  for (std::size_t i = 0; i < form.size(); ++i) {
+    if (form[i] == '0' ? text[i] < '0' || text[i] > '9' : text[i] != form[i]) return {};
+  }
+  const auto number = [&](std::size_t begin, std::size_t size) {
+    unsigned value = 0;
+    for (std::size_t i = begin; i < begin + size; ++i) value = 10 * value + static_cast<unsigned>(text[i] - '0');
+    return value;
+  };
+  const std::chrono::year_month_day date(std::chrono::year(static_cast<int>(number(0, 4))),
+                                         std::chrono::month(number(5, 2)), std::chrono::day(number(8, 2)));
+  if (!date.ok() || number(11, 2) > 23 || number(14, 2) > 59 || number(17, 2) > 59) return {};
+
+  const std::string_view fraction = text.substr(form.size(), text.size() - form.size() - 1);
+  std::int64_t rest_ns = 0;
+  if (!fraction.empty()) {
+    if (fraction.front() != '.' || fraction.size() < 2 || fraction.size() > 10) return {};
+    for (std::size_t i = 1; i < 10; ++i) {
+      const char digit = i < fraction.size() ? fraction[i] : '0';
+      if (digit < '0' || digit > '9') return {};
+      rest_ns = 10 * rest_ns + (digit - '0');
+    }
+  }
+  const std::int64_t days = std::chrono::sys_days(date).time_since_epoch().count();
+  std::int64_t seconds = days * 86400 + number(11, 2) * 3600 + number(14, 2) * 60 + number(17, 2);
+  if (seconds < 0 && rest_ns > 0) {  // both of one sign: the earliest second begins before the earliest nanosecond
+    ++seconds;
+    rest_ns -= 1'000'000'000;
+  }
+  std::int64_t ns = 0;
+  if (__builtin_mul_overflow(seconds, 1'000'000'000, &ns) || __builtin_add_overflow(ns, rest_ns, &ns)) return {};
+  return ns;
+}
+
 std::int64_t unix_now_ns() noexcept {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
       .count();
