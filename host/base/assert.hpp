@@ -6,11 +6,12 @@
 
 namespace perch {
 
-[[noreturn]] void assertion_failed(const char* expression, const char* message, const char* file, int line) noexcept;
+[[noreturn]] void assertion_failed(const char* expression, const char* message, const char* file,
+                                   int line) noexcept;
 
 }  // namespace perch
 
-#define PERCH_ASSERT(expression, message)                                      \
-  (__builtin_expect(static_cast<bool>(expression), 1)                          \
-       ? static_cast<void>(0)                                                  \
+#define PERCH_ASSERT(expression, message)             \
+  (__builtin_expect(static_cast<bool>(expression), 1) \
+       ? static_cast<void>(0)                         \
        : ::perch::assertion_failed(#expression, message, __FILE__, __LINE__))

@@ -1,8 +1,8 @@
 #include "base/log.hpp"
 
 #include <spdlog/async.h>
-#include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/sinks/stdout_sinks.h>
 
 #include <array>
 #include <memory>
@@ -21,7 +21,8 @@ Result<spdlog::level::level_enum> parse_level(const std::string& level) {
   for (const char* name : level_names) {
     if (level == name) return spdlog::level::from_str(level);
   }
-  return fail(ErrorKind::usage, "\"" + level + "\" is no log level; use trace, debug, info, warn, error or off");
+  return fail(ErrorKind::usage,
+              "\"" + level + "\" is no log level; use trace, debug, info, warn, error or off");
 }
 
 }  // namespace
@@ -31,7 +32,8 @@ Result<void> start(const std::string& level) {
   if (!parsed) return fail(parsed.error());
   pool = std::make_shared<spdlog::details::thread_pool>(queue_messages_max, 1);
   auto sink = std::make_shared<spdlog::sinks::stderr_color_sink_mt>();
-  auto logger = std::make_shared<spdlog::async_logger>("perch", sink, pool, spdlog::async_overflow_policy::overrun_oldest);
+  auto logger = std::make_shared<spdlog::async_logger>("perch", sink, pool,
+                                                       spdlog::async_overflow_policy::overrun_oldest);
   logger->set_level(*parsed);
   logger->set_pattern("%Y-%m-%dT%H:%M:%S.%e %^%-5l%$ %v");
   logger->flush_on(spdlog::level::info);

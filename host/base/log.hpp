@@ -10,8 +10,8 @@
 
 namespace perch::log {
 
-/// Starts the asynchronous logger as spdlog's default logger (8192 messages queued at most, oldest overwritten
-/// when full). Lines go to standard error. `level`: trace debug info warn error off.
+/// Starts the asynchronous logger as spdlog's default logger (8192 messages queued at most, oldest
+/// overwritten when full). Lines go to standard error. `level`: trace debug info warn error off.
 Result<void> start(const std::string& level);
 /// Flushes and stops it; later log calls go nowhere.
 void stop();

@@ -7,14 +7,22 @@ namespace perch {
 
 const char* to_string(ErrorKind kind) noexcept {
   switch (kind) {
-    case ErrorKind::failed: return "failed";
-    case ErrorKind::usage: return "usage";
-    case ErrorKind::not_found: return "not_found";
-    case ErrorKind::incompatible: return "incompatible";
-    case ErrorKind::refused: return "refused";
-    case ErrorKind::rolled_back: return "rolled_back";
-    case ErrorKind::timeout: return "timeout";
-    case ErrorKind::exhausted: return "exhausted";
+    case ErrorKind::failed:
+      return "failed";
+    case ErrorKind::usage:
+      return "usage";
+    case ErrorKind::not_found:
+      return "not_found";
+    case ErrorKind::incompatible:
+      return "incompatible";
+    case ErrorKind::refused:
+      return "refused";
+    case ErrorKind::rolled_back:
+      return "rolled_back";
+    case ErrorKind::timeout:
+      return "timeout";
+    case ErrorKind::exhausted:
+      return "exhausted";
   }
   return "failed";
 }

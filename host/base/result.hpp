@@ -36,7 +36,8 @@ using Result = tl::expected<T, Error>;
 inline tl::unexpected<Error> fail(std::string message) {
   return tl::make_unexpected(Error{ErrorKind::failed, std::move(message), {}});
 }
-inline tl::unexpected<Error> fail(ErrorKind kind, std::string message, std::vector<std::string> details = {}) {
+inline tl::unexpected<Error> fail(ErrorKind kind, std::string message,
+                                  std::vector<std::string> details = {}) {
   return tl::make_unexpected(Error{kind, std::move(message), std::move(details)});
 }
 inline tl::unexpected<Error> fail(Error error) { return tl::make_unexpected(std::move(error)); }

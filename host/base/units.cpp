@@ -35,7 +35,8 @@ Result<std::chrono::nanoseconds> parse_duration(std::string_view text) {
     }
   }
   return fail(ErrorKind::usage,
-              "\"" + std::string(text) + "\" is no duration; write a number and ns, us, ms, s, m, h or d, such as \"5ms\"");
+              "\"" + std::string(text) +
+                  "\" is no duration; write a number and ns, us, ms, s, m, h or d, such as \"5ms\"");
 }
 
 Result<std::uint64_t> parse_size(std::string_view text) {
@@ -56,7 +57,8 @@ Result<std::uint64_t> parse_size(std::string_view text) {
     }
   }
   return fail(ErrorKind::usage,
-              "\"" + std::string(text) + "\" is no size; write a number and B, KiB, MiB, GiB, kB, MB or GB, such as \"4GiB\"");
+              "\"" + std::string(text) +
+                  "\" is no size; write a number and B, KiB, MiB, GiB, kB, MB or GB, such as \"4GiB\"");
 }
 
 std::string format_duration(std::chrono::nanoseconds duration) {
@@ -121,7 +123,8 @@ std::optional<std::int64_t> parse_utc(std::string_view text) noexcept {
   }
   const auto number = [&](std::size_t begin, std::size_t size) {
     unsigned value = 0;
-    for (std::size_t i = begin; i < begin + size; ++i) value = 10 * value + static_cast<unsigned>(text[i] - '0');
+    for (std::size_t i = begin; i < begin + size; ++i)
+      value = 10 * value + static_cast<unsigned>(text[i] - '0');
     return value;
   };
   const std::chrono::year_month_day date(std::chrono::year(static_cast<int>(number(0, 4))),
@@ -140,17 +143,20 @@ std::optional<std::int64_t> parse_utc(std::string_view text) noexcept {
   }
   const std::int64_t days = std::chrono::sys_days(date).time_since_epoch().count();
   std::int64_t seconds = days * 86400 + number(11, 2) * 3600 + number(14, 2) * 60 + number(17, 2);
-  if (seconds < 0 && rest_ns > 0) {  // both of one sign: the earliest second begins before the earliest nanosecond
+  if (seconds < 0 &&
+      rest_ns > 0) {  // both of one sign: the earliest second begins before the earliest nanosecond
     ++seconds;
     rest_ns -= 1'000'000'000;
   }
   std::int64_t ns = 0;
-  if (__builtin_mul_overflow(seconds, 1'000'000'000, &ns) || __builtin_add_overflow(ns, rest_ns, &ns)) return {};
+  if (__builtin_mul_overflow(seconds, 1'000'000'000, &ns) || __builtin_add_overflow(ns, rest_ns, &ns))
+    return {};
   return ns;
 }
 
 std::int64_t unix_now_ns() noexcept {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
       .count();
 }
 

@@ -1,4 +1,5 @@
-// Cursor: an ordered scan of one table, either way, from any bound to any bound. Part of the tree's read side.
+// Cursor: an ordered scan of one table, either way, from any bound to any bound. Part of the tree's read
+// side.
 #pragma once
 
 #include <cstddef>
@@ -17,15 +18,16 @@ struct Bound {
 
 /// Neighbouring rows of one leaf, in scan order. Valid while the snapshot is.
 struct Run {
-  const std::byte* values = nullptr;  ///< the first row's value
-  std::ptrdiff_t value_stride = 0;    ///< to the next row's; negative in a reverse scan
-  std::uint32_t count = 0;            ///< 0: the scan is over
+  const std::byte* values = nullptr;         ///< the first row's value
+  std::ptrdiff_t value_stride = 0;           ///< to the next row's; negative in a reverse scan
+  std::uint32_t count = 0;                   ///< 0: the scan is over
   const std::uint64_t* first_key = nullptr;  ///< word 0 of the first row's key
   std::ptrdiff_t key_step = 0;               ///< in words, to the next row's; −1 in a reverse scan
   std::size_t word_step = 0;                 ///< in words, from word w of a key to word w + 1
 
   std::uint64_t key_word(std::uint32_t row, std::uint32_t word) const noexcept {
-    return first_key[static_cast<std::ptrdiff_t>(row) * key_step + static_cast<std::ptrdiff_t>(word * word_step)];
+    return first_key[static_cast<std::ptrdiff_t>(row) * key_step +
+                     static_cast<std::ptrdiff_t>(word * word_step)];
   }
   void copy_key(std::uint32_t row, std::uint32_t key_words, std::uint64_t* out) const noexcept {
     for (std::uint32_t word = 0; word < key_words; ++word) out[word] = key_word(row, word);
@@ -36,7 +38,8 @@ struct Run {
 class Cursor {
  public:
   Cursor() = default;
-  Cursor(const Snapshot& snapshot, TableIndex table, Bound low = {}, Bound high = {}, bool reverse = false) noexcept;
+  Cursor(const Snapshot& snapshot, TableIndex table, Bound low = {}, Bound high = {},
+         bool reverse = false) noexcept;
 
   /// The next 1 to max_rows rows, all of one leaf; count 0 at the end, and ever after.
   Run next(std::uint32_t max_rows = UINT32_MAX) noexcept;

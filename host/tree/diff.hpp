@@ -18,14 +18,15 @@ struct Change {
   std::uint64_t key[key_words_max];
 };
 
-/// Walks both trees at once and skips every subtree they share, so the cost follows the number of changes, not
-/// the size of the table. Not thread safe; trivially copyable; both snapshots must stay pinned throughout, since
-/// equal references mean equal nodes only then.
+/// Walks both trees at once and skips every subtree they share, so the cost follows the number of changes,
+/// not the size of the table. Not thread safe; trivially copyable; both snapshots must stay pinned
+/// throughout, since equal references mean equal nodes only then.
 class Diff {
  public:
   Diff() = default;
   /// A row counts as updated when the first `compared_bytes` of its value differ.
-  Diff(const Snapshot& previous, const Snapshot& current, TableIndex table, std::uint32_t compared_bytes) noexcept;
+  Diff(const Snapshot& previous, const Snapshot& current, TableIndex table,
+       std::uint32_t compared_bytes) noexcept;
 
   /// The next change in key order; false at the end, and ever after.
   bool next(Change& change) noexcept;
@@ -35,9 +36,11 @@ class Diff {
     Ref node;
     std::uint32_t index;
   };
-  /// A position in one of the trees: the next row of a leaf, or the next child of an inner node, not yet entered.
+  /// A position in one of the trees: the next row of a leaf, or the next child of an inner node, not yet
+  /// entered.
   struct Side {
-    Level levels[height_max];  // levels[level] is the innermost node entered; level == height: nothing entered yet
+    Level levels[height_max];  // levels[level] is the innermost node entered; level == height: nothing
+                               // entered yet
     std::uint32_t level;
     std::uint32_t height;  // 0: over
     Version version;       // no node of this side may be younger

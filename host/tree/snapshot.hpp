@@ -9,8 +9,8 @@
 
 namespace perch::tree {
 
-/// A view of one version. Copies are free and share the pin that somebody else holds: it is valid while that pin
-/// is (see pins.hpp). Any thread may use it; nothing in it ever changes.
+/// A view of one version. Copies are free and share the pin that somebody else holds: it is valid while that
+/// pin is (see pins.hpp). Any thread may use it; nothing in it ever changes.
 class Snapshot {
  public:
   /// Version 0: no rows in any table. Needs no pin.
@@ -21,7 +21,8 @@ class Snapshot {
   std::int64_t commit_time_ns() const noexcept { return record_ ? record_->commit_time_ns : 0; }
   std::uint64_t rows(TableIndex table) const noexcept { return root(table).rows; }
   std::span<const SourcePosition> positions() const noexcept {
-    return record_ ? std::span(record_->positions(), record_->source_count) : std::span<const SourcePosition>{};
+    return record_ ? std::span(record_->positions(), record_->source_count)
+                   : std::span<const SourcePosition>{};
   }
 
   /// The value of `key` (the table's key_words words), in place; nullptr when there is none.

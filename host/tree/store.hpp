@@ -5,30 +5,20 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "base/result.hpp"
 #include "tree/format.hpp"
+#include "tree/geometry.hpp"
 #include "tree/pins.hpp"
+#include "tree/reclaimer.hpp"
+#include "tree/table_tree.hpp"
 
 namespace perch::tree {
 
 struct StoreOptions {
   std::uint64_t arena_bytes = std::uint64_t{4} << 30;  ///< reserved address range and upper bound of memory
-};
-
-/// What a table's rows look like to the tree.
-struct TableShape {
-  std::uint32_t key_words = 1;       ///< 1 to key_words_max
-  std::uint32_t value_bytes = 8;     ///< 1 to value_bytes_max
-  std::uint32_t leaf_rows = 0;       ///< capacity of a leaf; 0: chosen by size. Tests build trees of 3.
-  std::uint32_t inner_children = 0;  ///< likewise
-};
-
-/// The place of a row's value in the version being built: fill it before the next call.
-struct Placed {
-  std::byte* value;
-  bool inserted;  ///< true: the key is new and the bytes are zero; false: the bytes hold the old value
 };
 
 struct MemoryStats {
@@ -39,17 +29,13 @@ struct MemoryStats {
   std::uint64_t free_bytes = 0;       ///< freed, waiting for reuse
 };
 
-/// A version that readers hold back, as of the writer's last look.
-struct RetainedVersion {
-  Version version;
-  std::uint64_t bytes;  ///< that hang on it: free once it and the older pins are gone
-};
-
-/// Thread safety: every method is for the writer thread alone, but for `reads()` and what it returns, and `stats`.
+/// Thread safety: every method is for the writer thread alone, but for `reads()` and what it returns, and
+/// `stats`.
 ///
 /// Invariants
 ///   1. A node is edited only while its birth is the version being built; any other is copied and dropped.
-///   2. A node dropped for version d is reused only after a slot scan that began after d was published found no
+///   2. A node dropped for version d is reused only after a slot scan that began after d was published found
+///   no
 ///      pin in [birth, d).
 ///   3. Whatever a published version reaches is never written.
 class Store {
@@ -63,20 +49,24 @@ class Store {
   /// Adds an empty table, visible from the next commit on. At most tables_max.
   TableIndex add_table(const TableShape& shape);
 
-  /// Whether memory for one more upsert into each table is certain (with a reserve kept for erasing). Ask before a
-  /// row's upserts; when it says no, commit what is there, make room, and try again: no half-applied row ever exists.
+  /// Whether memory for one more upsert into each table is certain (with a reserve kept for erasing). Ask
+  /// before a row's upserts; when it says no, commit what is there, make room, and try again: no half-applied
+  /// row ever exists.
   bool has_room();
+  /// Whether memory for one more erase is certain; ask before each. Says yes long after has_room says no.
+  bool has_room_to_erase();
 
   /// Finds or makes the row. Asserts that there was room.
   Placed upsert(TableIndex table, const std::uint64_t* key);
-  /// False when there is no such row.
+  /// False when there is no such row. Asserts that there was room to erase.
   bool erase(TableIndex table, const std::uint64_t* key);
   /// The row in the version being built; nullptr when there is none. Valid until the next upsert or erase.
   const std::byte* find(TableIndex table, const std::uint64_t* key) const;
   std::uint64_t rows(TableIndex table) const;
 
-  /// Publishes what was written since the last commit as the next version, wakes sleeping readers, and frees what
-  /// no reader sees any more (bounded work). Returns the version. A commit without changes publishes too.
+  /// Publishes what was written since the last commit as the next version, wakes sleeping readers, and frees
+  /// what no reader sees any more (bounded work). Returns the version. A commit without changes publishes
+  /// too.
   Version commit(std::int64_t commit_time_ns, std::span<const SourcePosition> positions);
   Version published_version() const;
 
@@ -84,8 +74,8 @@ class Store {
   void reclaim_all();
 
   ReadSide& reads();
-  MemoryStats stats() const;                              ///< any thread; of the last commit
-  std::vector<RetainedVersion> retained_versions() const; ///< any thread; of the last commit
+  MemoryStats stats() const;                               ///< any thread; of the last commit
+  std::vector<RetainedVersion> retained_versions() const;  ///< any thread; of the last commit
 
   /// Verifies every invariant that can be seen from the writer: see check.hpp. "" or what is wrong.
   std::string check() const;

@@ -1,0 +1,89 @@
+// Allocator: blocks of the arena for nodes and version records. All bookkeeping lies in the writer's own
+// memory.
+//
+// The arena is cut into slabs; a slab holds blocks of one size. Freed blocks are reused last-in first-out,
+// while they are still in cache; a slab whose last block is freed goes back to the pool and may serve another
+// size, so tables of different row sizes cannot starve each other.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "tree/arena.hpp"
+#include "tree/format.hpp"
+
+namespace perch::tree {
+
+inline constexpr std::uint32_t slab_units = 4096;
+inline constexpr std::uint64_t slab_bytes = std::uint64_t{slab_units} * unit_bytes;  // 256 KiB
+
+/// For the writer thread alone.
+class Allocator {
+ public:
+  explicit Allocator(Arena& arena);
+  ~Allocator();
+  Allocator(const Allocator&) = delete;
+  Allocator& operator=(const Allocator&) = delete;
+
+  /// A block of `units` (1 to slab_units); 0 when there is no memory.
+  Ref allocate(std::uint32_t units);
+  void release(Ref ref, std::uint32_t units);
+
+  /// Whether `blocks` more blocks of each listed size can be had, with `spare_slabs` left over. Exact up to
+  /// slabs that could be emptied.
+  struct Need {
+    std::uint32_t units;
+    std::uint32_t blocks;
+  };
+  bool can_allocate(const std::vector<Need>& needs, std::uint32_t spare_slabs);
+
+  std::uint64_t allocated_bytes() const noexcept { return allocated_units_ * unit_bytes; }
+  std::uint64_t free_bytes() const noexcept;  ///< of slabs in use, and of empty slabs that were used before
+
+  /// For the verifier: calls visit(ref, units) for every allocated block.
+  template <class Visit>
+  void for_each_allocated(Visit visit) const {
+    for (std::size_t index = 0; index < slabs_.size(); ++index) {
+      const Slab& slab = slabs_[index];
+      if (slab.units == 0) continue;
+      std::vector<bool> free(slab.capacity);
+      for (std::uint32_t i = 0; i < slab.free_count; ++i) free[slab.free_blocks[i]] = true;
+      for (std::uint32_t block = 0; block < slab.capacity; ++block) {
+        if (!free[block]) visit(static_cast<Ref>(index * slab_units + block * slab.units), slab.units);
+      }
+    }
+  }
+
+ private:
+  static constexpr std::uint32_t none = UINT32_MAX;
+
+  struct Slab {
+    std::uint32_t units = 0;  // of its blocks; 0: in the pool
+    std::uint32_t capacity = 0;
+    std::uint32_t free_count = 0;
+    std::uint32_t previous = none, next = none;    // in its size's list of slabs with free blocks
+    std::unique_ptr<std::uint16_t[]> free_blocks;  // a stack of block numbers
+    std::uint32_t free_blocks_size = 0;
+  };
+  struct SizeClass {
+    std::uint32_t first = none;  // slabs with free blocks, the last freed into first
+    std::uint64_t free_count = 0;
+  };
+
+  SizeClass& size_class(std::uint32_t units) { return classes_[units]; }
+  void link(SizeClass& list, std::uint32_t index);
+  void unlink(SizeClass& list, std::uint32_t index);
+  bool add_slab(std::uint32_t units);
+  std::uint64_t slabs_available();
+
+  Arena& arena_;
+  std::vector<Slab> slabs_;          // slab i begins at unit i * slab_units; slab 0 is the control page's
+  std::vector<std::uint32_t> pool_;  // used before, empty now
+  std::vector<SizeClass> classes_;   // by units
+  std::uint64_t allocated_units_ = 0;
+  std::uint64_t slabs_in_use_ = 0;
+};
+
+}  // namespace perch::tree

@@ -1,0 +1,114 @@
+#include "tree/arena.hpp"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <new>
+
+#include "base/units.hpp"
+#include "tree/allocator.hpp"
+
+namespace perch::tree {
+namespace {
+
+// Committed at a time, and kept ready beyond what is used: large enough that the helper is ahead of a writer
+// at full speed (about 1 GiB/s of new nodes), small enough that a small host stays small.
+constexpr std::uint64_t step_bytes_min = std::uint64_t{4} << 20;
+constexpr std::uint64_t step_bytes_max = std::uint64_t{64} << 20;
+
+std::uint64_t step_bytes(std::uint64_t committed) {
+  return std::clamp(committed / 4, step_bytes_min, step_bytes_max);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Arena>> Arena::create(std::uint64_t bytes) {
+  constexpr std::uint64_t bytes_max = std::uint64_t{256} << 30;
+  bytes = (bytes + slab_bytes - 1) / slab_bytes * slab_bytes;
+  if (bytes < 4 * slab_bytes || bytes > bytes_max) {
+    return fail(ErrorKind::usage,
+                "an arena of " + format_size(bytes) + " is not possible: it takes 1 MiB to 256 GiB");
+  }
+  UniqueFd fd(memfd_create("perch-arena", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  if (!fd) return fail_errno("create the arena's shared memory (memfd_create)");
+  if (ftruncate(fd.get(), static_cast<off_t>(bytes)) != 0)
+    return fail_errno("size the arena to " + format_size(bytes));
+
+  void* const writable =
+      mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd.get(), 0);
+  if (writable == MAP_FAILED) return fail_errno("map the arena of " + format_size(bytes));
+#ifdef PERCH_ONE_MAPPING
+  const void* const readable = writable;
+#else
+  const void* const readable = mmap(nullptr, bytes, PROT_READ, MAP_SHARED | MAP_NORESERVE, fd.get(), 0);
+  if (readable == MAP_FAILED) {
+    const auto error = fail_errno("map the arena read-only");
+    munmap(writable, bytes);
+    return error;
+  }
+#endif
+  std::unique_ptr<Arena> arena(new Arena(std::move(fd), static_cast<std::byte*>(writable),
+                                         static_cast<const std::byte*>(readable), bytes));
+  if (!arena->need(std::min(bytes, step_bytes_min))) {
+    return fail(ErrorKind::exhausted,
+                "there is no memory for the arena's first " + format_size(step_bytes_min));
+  }
+  ControlPage* const control = new (arena->writable_) ControlPage{};
+  control->magic = arena_magic;
+  control->format = arena_format;
+  return arena;
+}
+
+Arena::Arena(UniqueFd fd, std::byte* writable, const std::byte* readable, std::uint64_t bytes)
+    : fd_(std::move(fd)), writable_(writable), readable_(readable), bytes_(bytes) {
+  helper_ = std::thread([this] { commit_ahead(); });
+}
+
+Arena::~Arena() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wanted_changed_.notify_one();
+  helper_.join();
+  if (readable_ != writable_) munmap(const_cast<std::byte*>(readable_), bytes_);
+  munmap(writable_, bytes_);
+}
+
+bool Arena::need(std::uint64_t end) {
+  if (end > bytes_) return false;
+  const std::uint64_t committed = committed_bytes();
+  const std::uint64_t ahead = std::min(bytes_, end + step_bytes(committed));
+  if (ahead <= committed) return true;
+  const std::lock_guard lock(mutex_);
+  if (ahead > wanted_) {
+    wanted_ = ahead;
+    wanted_changed_.notify_one();
+  }
+  return end <= committed_bytes() || commit_to(end);
+}
+
+/// Called with the mutex held: the writer waits for the helper's step in flight rather than doing it twice.
+bool Arena::commit_to(std::uint64_t end) {
+  const std::uint64_t committed = committed_bytes();
+  const std::uint64_t target = std::min(bytes_, std::max(end, committed + step_bytes(committed)));
+  if (fallocate(fd_.get(), 0, static_cast<off_t>(committed), static_cast<off_t>(target - committed)) != 0)
+    return false;
+  committed_.store(
+      target,
+      std::memory_order_relaxed);  // read by the writer without the mutex: its own page tables, no data
+  return true;
+}
+
+void Arena::commit_ahead() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    wanted_changed_.wait(lock, [this] { return stopping_ || wanted_ > committed_bytes(); });
+    if (stopping_) return;
+    // Without memory: not again until the writer asks for more. It will fail there, and say so.
+    if (!commit_to(committed_bytes() + 1)) wanted_ = committed_bytes();
+  }
+}
+
+}  // namespace perch::tree

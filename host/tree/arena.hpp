@@ -1,0 +1,65 @@
+// Arena: the shared memory that holds every node of every table.
+//
+// A memfd, sized once to its reserve and mapped twice: writable for the writer, read-only for the readers in
+// this process, so that a reader's wild write faults in the reader. Pages are committed ahead of need with
+// fallocate, by a thread of its own (64 MiB take 20 ms): memory that is short is an answer here, not a SIGBUS
+// later.
+//
+// Sanitizers follow virtual addresses and would see nothing through a second mapping: their builds
+// (PERCH_ONE_MAPPING) give readers the writable one.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+#include "base/result.hpp"
+#include "base/unique_fd.hpp"
+#include "tree/format.hpp"
+
+namespace perch::tree {
+
+/// Thread safety: `need` is for the writer thread; the rest any thread.
+class Arena {
+ public:
+  static Result<std::unique_ptr<Arena>> create(std::uint64_t bytes);
+  ~Arena();
+  Arena(const Arena&) = delete;
+  Arena& operator=(const Arena&) = delete;
+
+  std::byte* writable() const noexcept { return writable_; }
+  const std::byte* readable() const noexcept { return readable_; }
+  ControlPage* control() const noexcept { return reinterpret_cast<ControlPage*>(writable_); }
+  std::uint64_t bytes() const noexcept { return bytes_; }
+  // Relaxed: a number for people, and for the writer, who takes the mutex when it is not enough.
+  std::uint64_t committed_bytes() const noexcept { return committed_.load(std::memory_order_relaxed); }
+
+  /// Makes sure that the first `end` bytes are backed by memory; waits for it only when the helper thread
+  /// lags behind. False: there is no more memory (or `end` is beyond the reserve).
+  bool need(std::uint64_t end);
+
+ private:
+  Arena(UniqueFd fd, std::byte* writable, const std::byte* readable, std::uint64_t bytes);
+  void commit_ahead();
+  bool commit_to(std::uint64_t end);
+
+  // Constant after construction.
+  const UniqueFd fd_;
+  std::byte* const writable_;
+  const std::byte* const readable_;
+  const std::uint64_t bytes_;
+
+  // Shared; committed_ is written under the mutex.
+  std::atomic<std::uint64_t> committed_{0};
+  std::mutex mutex_;
+  std::condition_variable wanted_changed_;
+  std::uint64_t wanted_ = 0;
+  bool stopping_ = false;
+  std::thread helper_;
+};
+
+}  // namespace perch::tree

@@ -1,0 +1,152 @@
+// Reclaimer: which dropped blocks no reader can see any more.
+//
+// A block with birth b and death d is visible in the versions b ≤ v < d. It is judged only by a slot scan
+// that began after d was published; it is free when no pinned version lies in [b, d). A blocked block hangs
+// on the newest pinned version that blocks it and is judged again when the last pin of that version goes. So
+// a reader stuck for a day retains its own snapshot and nothing more: blocks born after it are not its
+// business.
+//
+// This is interval-based reclamation (Wen et al., PPoPP 2018) with versions as eras and exact pins instead of
+// ranges.
+//
+// Cost: one scan per run; O(log pinned versions) per judged block. Bound: `cap` blocks judged per run.
+// Memory: 24 bytes per dropped block not yet freed, in chunks that are recycled.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "tree/format.hpp"
+#include "tree/pins.hpp"
+
+namespace perch::tree {
+
+struct DroppedBlock {
+  Version birth;
+  Version death;
+  Ref ref;
+  std::uint32_t units;
+};
+
+/// First-in first-out lists of dropped blocks that share a pool of chunks, so that lists splice in O(1) and
+/// nothing is allocated once the pool is large enough.
+class DroppedChunks {
+ public:
+  struct Chunk {
+    static constexpr std::uint32_t capacity = 170;  // 4 KiB
+    std::uint32_t begin = 0;
+    std::uint32_t end = 0;
+    Chunk* next = nullptr;
+    std::array<DroppedBlock, capacity> blocks;
+  };
+  struct List {
+    Chunk* first = nullptr;
+    Chunk* last = nullptr;
+    std::uint64_t count = 0;
+    std::uint64_t units = 0;
+  };
+
+  void push(List& list, const DroppedBlock& block);
+  DroppedBlock pop(List& list);
+  /// Moves all of `from` behind `to`.
+  static void splice(List& to, List& from);
+
+ private:
+  Chunk* take();
+  std::vector<std::unique_ptr<Chunk>> chunks_;
+  std::vector<Chunk*> spare_;
+};
+
+/// A version that readers hold back, as of the writer's last look.
+struct RetainedVersion {
+  Version version;
+  std::uint64_t bytes;  ///< that hang on it: free once it and the older pins are gone
+};
+
+/// For the writer thread alone, but `retained_versions` and `retained_bytes`.
+class Reclaimer {
+ public:
+  void drop(const DroppedBlock& block) {
+    chunks_.push(dropped_, block);
+    dropped_since_run_ += 1;
+  }
+
+  /// Judges at most max(twice what was dropped since the last run, a base amount) blocks whose death is at
+  /// most `published`, and calls release(ref, units) for each that is free. `everything`: no bound.
+  template <class Release>
+  void run(Version published, const ReadSide& reads, bool everything, Release release);
+
+  /// Blocks dropped that wait for a look.
+  std::uint64_t waiting() const noexcept { return dropped_.count + again_.count; }
+  template <class Visit>
+  void for_each(Visit visit) const;
+
+  std::uint64_t retained_bytes() const noexcept { return retained_units() * unit_bytes; }
+  std::vector<RetainedVersion> retained_versions() const;  ///< any thread; the 64 oldest, oldest first
+  void publish_accounting();                               ///< what retained_versions shows from now on
+
+ private:
+  struct Pinned {
+    std::uint64_t word;
+    Version version;
+    DroppedChunks::List blocked;
+  };
+
+  std::uint64_t retained_units() const noexcept;
+  void look_at_pins(Version published, const ReadSide& reads);
+  bool judge(const DroppedBlock& block);
+
+  DroppedChunks chunks_;
+  DroppedChunks::List dropped_;  // never judged, in order of death
+  DroppedChunks::List again_;    // blocked once, the blocking version's pins are gone
+  std::uint64_t dropped_since_run_ = 0;
+
+  std::vector<Pinned> pinned_;  // as of the last scan, by version
+  std::vector<Pinned> before_;  // scratch
+  std::vector<std::uint64_t> words_;
+  std::vector<std::uint64_t> words_before_;
+
+  static constexpr std::size_t shown_max = 64;
+  struct Shown {
+    std::atomic<Version> version{0};
+    std::atomic<std::uint64_t> bytes{0};
+  };
+  std::array<Shown, shown_max> shown_;
+  std::atomic<std::size_t> shown_count_{0};
+};
+
+template <class Release>
+void Reclaimer::run(Version published, const ReadSide& reads, bool everything, Release release) {
+  constexpr std::uint64_t base_blocks = 256;
+  std::uint64_t budget = everything ? UINT64_MAX : base_blocks + 2 * dropped_since_run_;
+  dropped_since_run_ = 0;
+  look_at_pins(published, reads);
+  const auto judge_list = [&](DroppedChunks::List& list) {
+    while (list.count > 0 && budget > 0) {
+      // In order of death: what was dropped for a version not yet published is at the end.
+      if (list.first->blocks[list.first->begin].death > published) return;
+      --budget;
+      const DroppedBlock block = chunks_.pop(list);
+      if (judge(block)) release(block.ref, block.units);
+    }
+  };
+  judge_list(again_);
+  judge_list(dropped_);
+}
+
+template <class Visit>
+void Reclaimer::for_each(Visit visit) const {
+  const auto visit_list = [&visit](const DroppedChunks::List& list) {
+    for (const DroppedChunks::Chunk* chunk = list.first; chunk != nullptr; chunk = chunk->next) {
+      for (std::uint32_t i = chunk->begin; i < chunk->end; ++i) visit(chunk->blocks[i]);
+    }
+  };
+  visit_list(dropped_);
+  visit_list(again_);
+  for (const Pinned& pinned : pinned_) visit_list(pinned.blocked);
+}
+
+}  // namespace perch::tree

@@ -1,0 +1,264 @@
+#include "tree/store.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <deque>
+
+#include "base/assert.hpp"
+#include "tree/allocator.hpp"
+#include "tree/arena.hpp"
+#include "tree/check.hpp"
+#include "tree/table_tree.hpp"
+
+namespace perch::tree {
+namespace {
+
+/// Dropped blocks that are worth a look at the pins: few enough to be still in cache when they are reused.
+constexpr std::uint64_t reclaim_blocks_min = 64;
+
+/// Slabs that only erasing may use: evicting copies nodes too.
+std::uint32_t erase_reserve_slabs(std::uint64_t arena_bytes) {
+  return static_cast<std::uint32_t>(std::clamp<std::uint64_t>(arena_bytes / slab_bytes / 16, 1, 64));
+}
+
+std::uint32_t record_units(std::size_t tables, std::size_t sources) {
+  return units_of(sizeof(VersionRecord) + tables * sizeof(TableRoot) + sources * sizeof(SourcePosition));
+}
+
+void merge_need(std::vector<Allocator::Need>& needs, Allocator::Need need) {
+  for (Allocator::Need& known : needs) {
+    if (known.units == need.units) {
+      known.blocks += need.blocks;
+      return;
+    }
+  }
+  needs.push_back(need);
+}
+
+}  // namespace
+
+struct Store::Parts {
+  explicit Parts(std::unique_ptr<Arena> memory)
+      : arena(std::move(memory)),
+        allocator(*arena),
+        context{arena->writable(), allocator, reclaimer},
+        reads(arena->readable(), arena->control()) {}
+
+  void publish_first_version();
+  Ref write_record(std::int64_t commit_time_ns, std::span<const SourcePosition> positions);
+  void publish_stats();
+  void estimate_needs();
+
+  std::unique_ptr<Arena> arena;
+  Allocator allocator;
+  Reclaimer reclaimer;
+  BuildContext context;
+  ReadSide reads;
+  std::deque<TableTree> tables;  // a deque: trees keep their addresses as tables are added
+
+  Ref record = 0;  // of the published version
+  std::uint32_t record_size = 0;
+
+  std::vector<Allocator::Need> upsert_needs;  // one upsert into each table, at the heights below
+  std::vector<Allocator::Need> erase_needs;
+  std::vector<Allocator::Need> scratch;
+  std::uint64_t heights = UINT64_MAX;  // sum of the trees' heights that the needs were estimated for
+
+  struct {
+    std::atomic<std::uint64_t> live{0}, retained{0}, free{0};
+  } stats;
+};
+
+// ---- Construction
+// ---------------------------------------------------------------------------------------------------
+
+Result<std::unique_ptr<Store>> Store::create(const StoreOptions& options) {
+  auto arena = Arena::create(options.arena_bytes);
+  if (!arena) return fail(arena.error());
+  auto parts = std::make_unique<Parts>(std::move(*arena));
+  parts->publish_first_version();
+  return std::unique_ptr<Store>(new Store(std::move(parts)));
+}
+
+Store::Store(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+Store::~Store() = default;
+
+void Store::Parts::publish_first_version() {
+  record_size = record_units(0, 0);
+  record = allocator.allocate(record_size);
+  PERCH_ASSERT(record != 0, "a new arena has room for a record");
+  *reinterpret_cast<VersionRecord*>(address(context.base, record)) = VersionRecord{0, 0, 0, 0};
+  // Relaxed: nobody reads yet.
+  arena->control()->published.store(pack_word(0, record), std::memory_order_relaxed);
+  publish_stats();
+}
+
+TableIndex Store::add_table(const TableShape& shape) {
+  Parts& parts = *parts_;
+  PERCH_ASSERT(parts.tables.size() < tables_max, "more tables than the arena's control page holds");
+  PERCH_ASSERT(shape.key_words >= 1 && shape.key_words <= key_words_max, "a key of 1 to 8 words");
+  PERCH_ASSERT(shape.value_bytes >= 1 && shape.value_bytes <= value_bytes_max,
+               "a value of 1 to value_bytes_max bytes");
+  const Geometry geometry = make_geometry(shape);
+  PERCH_ASSERT(geometry.leaf_rows >= 3 && geometry.inner_children >= 3, "nodes of three or more");
+  PERCH_ASSERT(geometry.leaf_units <= slab_units && geometry.inner_units <= slab_units, "a node fits a slab");
+  const auto index = static_cast<TableIndex>(parts.tables.size());
+  parts.arena->control()->geometry[index] = geometry;  // published with the next version
+  parts.tables.emplace_back(parts.context, geometry);
+  parts.heights = UINT64_MAX;
+  return index;
+}
+
+// ---- Writing
+// ----------------------------------------------------------------------------------------------------------
+
+void Store::Parts::estimate_needs() {
+  std::uint64_t sum = 0;
+  for (const TableTree& table : tables) sum += table.root().height;
+  if (sum == heights) return;
+  heights = sum;
+  const Allocator::Need records{record_units(tables.size(), sources_max), 2};
+  upsert_needs.assign(1, records);
+  erase_needs.assign(1, records);
+  for (const TableTree& table : tables) {
+    scratch.clear();
+    table.add_upsert_needs(scratch);
+    for (const Allocator::Need& need : scratch) merge_need(upsert_needs, need);
+    scratch.clear();
+    table.add_erase_needs(scratch);
+    for (const Allocator::Need& need : scratch) merge_need(erase_needs, need);
+  }
+}
+
+bool Store::has_room() {
+  parts_->estimate_needs();
+  return parts_->allocator.can_allocate(parts_->upsert_needs, erase_reserve_slabs(parts_->arena->bytes()));
+}
+
+bool Store::has_room_to_erase() {
+  parts_->estimate_needs();
+  return parts_->allocator.can_allocate(parts_->erase_needs, 1);
+}
+
+Placed Store::upsert(TableIndex table, const std::uint64_t* key) { return parts_->tables[table].upsert(key); }
+bool Store::erase(TableIndex table, const std::uint64_t* key) { return parts_->tables[table].erase(key); }
+const std::byte* Store::find(TableIndex table, const std::uint64_t* key) const {
+  return parts_->tables[table].find(key);
+}
+std::uint64_t Store::rows(TableIndex table) const { return parts_->tables[table].root().rows; }
+
+// ---- Publishing
+// ---------------------------------------------------------------------------------------------------------
+
+Ref Store::Parts::write_record(std::int64_t commit_time_ns, std::span<const SourcePosition> positions) {
+  PERCH_ASSERT(positions.size() <= sources_max, "more sources than a version record holds");
+  const std::uint32_t size = record_units(tables.size(), positions.size());
+  const Ref ref = allocator.allocate(size);
+  PERCH_ASSERT(ref != 0, "the reserve for erasing includes the record");
+  std::byte* const start = address(context.base, ref);
+  *reinterpret_cast<VersionRecord*>(start) =
+      VersionRecord{context.building, commit_time_ns, static_cast<std::uint32_t>(tables.size()),
+                    static_cast<std::uint32_t>(positions.size())};
+  auto* const roots = reinterpret_cast<TableRoot*>(start + sizeof(VersionRecord));
+  for (std::size_t i = 0; i < tables.size(); ++i) roots[i] = tables[i].root();
+  if (!positions.empty()) std::memcpy(roots + tables.size(), positions.data(), positions.size_bytes());
+  return ref;
+}
+
+Version Store::commit(std::int64_t commit_time_ns, std::span<const SourcePosition> positions) {
+  Parts& parts = *parts_;
+  const Version version = parts.context.building;
+  const Ref record = parts.write_record(commit_time_ns, positions);
+  ControlPage& control = *parts.arena->control();
+  // Sequentially consistent, paired with PinSlot::pin: every slot scan that follows sees the pin of any
+  // reader that did not see this version. It also releases all nodes of the version.
+  control.published.store(pack_word(version, record), std::memory_order_seq_cst);
+  control.published_version.store(
+      version, std::memory_order_release);  // after the word: see ReadSide::published_version
+  parts.reads.wake_sleepers();
+
+  parts.reclaimer.drop({version - 1, version, parts.record, parts.record_size});
+  parts.record = record;
+  parts.record_size = record_units(parts.tables.size(), positions.size());
+  parts.context.building = version + 1;
+  if (parts.reclaimer.waiting() >= reclaim_blocks_min) {
+    parts.reclaimer.run(version, parts.reads, false,
+                        [&parts](Ref ref, std::uint32_t units) { parts.allocator.release(ref, units); });
+  }
+  parts.publish_stats();
+  return version;
+}
+
+void Store::reclaim_all() {
+  Parts& parts = *parts_;
+  parts.reclaimer.run(parts.context.building - 1, parts.reads, true,
+                      [&parts](Ref ref, std::uint32_t units) { parts.allocator.release(ref, units); });
+  parts.publish_stats();
+}
+
+Version Store::published_version() const { return parts_->reads.published_version(); }
+ReadSide& Store::reads() { return parts_->reads; }
+
+// ---- Accounting
+// ----------------------------------------------------------------------------------------------------------
+
+void Store::Parts::publish_stats() {
+  const std::uint64_t retained = reclaimer.retained_bytes();
+  // Relaxed: numbers for people, each right by itself.
+  stats.live.store(allocator.allocated_bytes() - retained, std::memory_order_relaxed);
+  stats.retained.store(retained, std::memory_order_relaxed);
+  stats.free.store(allocator.free_bytes(), std::memory_order_relaxed);
+  reclaimer.publish_accounting();
+}
+
+MemoryStats Store::stats() const {
+  const Parts& parts = *parts_;
+  return {
+      parts.arena->bytes(), parts.arena->committed_bytes(), parts.stats.live.load(std::memory_order_relaxed),
+      parts.stats.retained.load(std::memory_order_relaxed), parts.stats.free.load(std::memory_order_relaxed)};
+}
+
+std::vector<RetainedVersion> Store::retained_versions() const {
+  return parts_->reclaimer.retained_versions();
+}
+
+std::string Store::check() const {
+  const Parts& parts = *parts_;
+  // What must be allocated: the trees being built, the published record, whatever was dropped; nothing twice.
+  ReachedBlocks reached;
+  for (const TableTree& table : parts.tables) {
+    const std::string problem =
+        check_tree(parts.context.base, table.geometry(), table.root(), parts.context.building, reached);
+    if (!problem.empty()) return problem;
+  }
+  if (!reached.emplace(parts.record, parts.record_size).second) return "the version record is a node";
+  std::string problem;
+  parts.reclaimer.for_each([&](const DroppedBlock& block) {
+    if (block.birth >= block.death) problem = "a dropped block that no version could see";
+    if (!reached.emplace(block.ref, block.units).second) problem = "a block both dropped and reachable";
+  });
+  if (!problem.empty()) return problem;
+  parts.allocator.for_each_allocated([&](Ref ref, std::uint32_t units) {
+    const auto found = reached.find(ref);
+    if (found == reached.end()) {
+      problem = "a lost block: allocated, but neither reachable nor dropped (" + std::to_string(ref) + ")";
+    } else {
+      if (found->second != units) problem = "a block of another size than its node";
+      reached.erase(found);
+    }
+  });
+  if (problem.empty() && !reached.empty()) problem = "a free block is reachable";
+  if (!problem.empty()) return problem;
+
+  // The published version: its own walk, since it may hold nodes that the one being built has dropped.
+  const auto* const record =
+      reinterpret_cast<const VersionRecord*>(address(parts.context.base, parts.record));
+  ReachedBlocks published;
+  for (std::uint32_t i = 0; i < record->table_count && problem.empty(); ++i) {
+    problem = check_tree(parts.context.base, parts.tables[i].geometry(), record->tables()[i], record->version,
+                         published);
+  }
+  return problem;
+}
+
+}  // namespace perch::tree
