@@ -13,7 +13,7 @@
 namespace perch {
 
 struct ControlSpec {
-  std::filesystem::path socket;    ///< default <run_dir>/perch.sock
+  std::filesystem::path socket;  ///< default <run_dir>/perch.sock
   unsigned mode = 0660;
 };
 
@@ -28,8 +28,9 @@ struct Config {
   ControlSpec control;
 };
 
-/// Errors are one message with the file, the place (a path such as tables.trades.retain.rows) and, for an unknown
-/// name, the nearest valid one. `program_folder`: where `command` programs are also looked up (beside perchd).
+/// Errors are one message with the file, the place (a path such as tables.trades.retain.rows) and, for an
+/// unknown name, the nearest valid one. `program_folder`: where `command` programs are also looked up (beside
+/// perchd).
 Result<Config> read_config(const std::filesystem::path& file, const std::filesystem::path& program_folder);
 
 }  // namespace perch

@@ -1,0 +1,75 @@
+#include "config.hpp"
+
+#include <sys/un.h>
+
+#include <charconv>
+
+#include "config_sections.hpp"
+
+namespace perch {
+namespace {
+
+using namespace std::chrono_literals;
+
+void read_host(ObjectReader& root, Config& config, ConfigProblem& problem) {
+  ObjectReader host(root.object("host"), "host", "host", problem);
+  if (host.has("name")) config.name = host.name("name");
+  config.run_dir = host.path("run_dir", "run");
+  ObjectReader log(host.object("log"), host.place("log"), "log", problem);
+  config.log_level = log.choice("level", {"info", "trace", "debug", "warn", "error", "off"});
+}
+
+void read_arena(ObjectReader& root, Config& config, ConfigProblem& problem) {
+  ObjectReader arena(root.object("arena"), "arena", "arena", problem);
+  constexpr std::uint64_t reach_bytes = std::uint64_t{256} << 30;  // what a tree reference can reach
+  config.store.arena_bytes =
+      arena.size("size", config.store.arena_bytes, std::uint64_t{16} << 20, reach_bytes);
+}
+
+void read_commit(ObjectReader& root, Config& config, ConfigProblem& problem) {
+  ObjectReader commit(root.object("commit"), "commit", "commit", problem);
+  auto& ingest = config.ingest;
+  ingest.commit_max_rows =
+      static_cast<std::uint32_t>(commit.integer("max_rows", ingest.commit_max_rows, 1, 1'000'000));
+  ingest.commit_max_delay = commit.duration("max_delay", ingest.commit_max_delay, 0s, 1h);
+}
+
+void read_control(ObjectReader& root, Config& config, ConfigProblem& problem) {
+  ObjectReader control(root.object("control"), "control", "control", problem);
+  config.control.socket = control.has("socket") ? control.path("socket", "") : config.run_dir / "perch.sock";
+  if (config.control.socket.native().size() >= sizeof(sockaddr_un{}.sun_path)) {
+    problem.report(control.has("socket") ? control.place("socket") : "host.run_dir",
+                   config.control.socket.string() + " is too long for a socket: " +
+                       std::to_string(sizeof(sockaddr_un{}.sun_path) - 1) + " bytes at most");
+  }
+  const std::string mode = control.text("mode", "0660");
+  const auto [end, error] = std::from_chars(mode.data(), mode.data() + mode.size(), config.control.mode, 8);
+  if (error != std::errc{} || end != mode.data() + mode.size() || config.control.mode > 0777) {
+    problem.report(control.place("mode"),
+                   "\"" + mode + "\" is no file mode; write octal digits such as \"0660\"");
+  }
+}
+
+}  // namespace
+
+Result<Config> read_config(const std::filesystem::path& file, const std::filesystem::path& program_folder) {
+  const auto document = read_config_document(file);
+  if (!document) return fail(document.error());
+  ConfigProblem problem(file);
+  ObjectReader root(&*document, "", "config", problem);
+  Config config;
+  read_host(root, config, problem);
+  read_arena(root, config, problem);
+  read_commit(root, config, problem);
+  config.tables = read_tables(root, problem);
+  config.ingest.sources = read_sources(root, config.tables, program_folder, problem);
+  config.readers = read_readers(root, problem);
+  read_control(root, config, problem);
+  if (problem.found()) return fail(problem.error());
+
+  config.ingest.reject_log = config.run_dir / "rejects.ndjson";
+  config.readers.private_folder = config.run_dir / "generations";
+  return config;
+}
+
+}  // namespace perch

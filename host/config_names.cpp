@@ -1,0 +1,25 @@
+#include "config_names.hpp"
+
+namespace perch {
+
+const std::map<std::string, std::vector<std::string>>& config_names() {
+  static const std::map<std::string, std::vector<std::string>> names{
+      {"config", {"host", "arena", "commit", "tables", "sources", "readers", "control"}},
+      {"host", {"name", "run_dir", "log"}},
+      {"log", {"level"}},
+      {"arena", {"size"}},
+      {"commit", {"max_rows", "max_delay"}},
+      {"table", {"key", "value", "retain"}},
+      {"field", {"name", "type"}},
+      {"retain", {"rows", "age", "by"}},
+      {"source",
+       {"name", "type", "command", "path", "follow", "restart", "restart_delay_min", "restart_delay_max",
+        "format", "table"}},
+      {"readers", {"folder", "isolation", "probation", "instances"}},
+      {"instance", {"name", "plugin", "config"}},
+      {"control", {"socket", "mode"}},
+  };
+  return names;
+}
+
+}  // namespace perch

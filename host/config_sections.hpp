@@ -1,0 +1,32 @@
+// The config's larger sections, each read by a function of its own.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "config_object.hpp"
+#include "ingest/ingest.hpp"
+#include "readers/reader_manager.hpp"
+#include "tables/catalog.hpp"
+
+namespace perch {
+
+std::vector<tables::TableSpec> read_tables(ObjectReader& root, ConfigProblem& problem);
+
+/// `program_folder`: see find_program.
+std::vector<ingest::SourceSpec> read_sources(ObjectReader& root, const std::vector<tables::TableSpec>& tables,
+                                             const std::filesystem::path& program_folder,
+                                             ConfigProblem& problem);
+
+/// All but `private_folder`, which follows from run_dir.
+readers::ReadersSpec read_readers(ObjectReader& root, ConfigProblem& problem);
+
+/// The file that a source's command means. Absolute: itself; with a slash: relative to `config_folder`; else
+/// the first executable of that name in `program_folder` and the folders of PATH. Errors: none there, not
+/// executable.
+Result<std::filesystem::path> find_program(const std::string& program,
+                                           const std::filesystem::path& config_folder,
+                                           const std::filesystem::path& program_folder);
+
+}  // namespace perch

@@ -1,0 +1,96 @@
+// config/perch.schema.json, the reader and the shipped configs say the same.
+#include <set>
+#include <valijson/adapters/nlohmann_json_adapter.hpp>
+#include <valijson/schema.hpp>
+#include <valijson/schema_parser.hpp>
+#include <valijson/validator.hpp>
+
+#include "config_fixture.hpp"
+#include "config_names.hpp"
+
+namespace {
+
+const std::filesystem::path config_folder = std::filesystem::path(PERCH_SOURCE_DIR) / "config";
+
+nlohmann::json read_json(const std::filesystem::path& file) {
+  std::ifstream stream(file);
+  return nlohmann::json::parse(stream);
+}
+
+class Validator {
+ public:
+  Validator() {
+    valijson::SchemaParser parser;
+    parser.populateSchema(valijson::adapters::NlohmannJsonAdapter(document_), schema_);
+  }
+  bool accepts(const nlohmann::json& config) {
+    valijson::Validator validator;
+    return validator.validate(schema_, valijson::adapters::NlohmannJsonAdapter(config), nullptr);
+  }
+  const nlohmann::json& document() const { return document_; }
+
+ private:
+  const nlohmann::json document_ = read_json(config_folder / "perch.schema.json");
+  valijson::Schema schema_;
+};
+
+}  // namespace
+
+TEST_CASE("the schema's names are the reader's names") {
+  const Validator validator;
+  const auto& schema = validator.document();
+  for (const auto& [kind, names] : perch::config_names()) {
+    CAPTURE(kind);
+    const auto& object = kind == "config" ? schema : schema["definitions"][kind];
+    CHECK(object["additionalProperties"] == false);
+    std::set<std::string> in_schema;
+    for (const auto& [name, ignored] : object["properties"].items()) in_schema.insert(name);
+    CHECK(in_schema == std::set<std::string>(names.begin(), names.end()));
+  }
+  for (const auto& [kind, definition] : schema["definitions"].items()) {
+    if (definition["type"] == "object") CHECK_MESSAGE(perch::config_names().contains(kind), kind);
+  }
+}
+
+TEST_CASE_FIXTURE(ConfigFixture, "the shipped configs are good for the schema and for the reader") {
+  Validator validator;
+  int configs = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(config_folder)) {
+    if (entry.path().filename() == "perch.schema.json") continue;
+    CAPTURE(entry.path().string());
+    CHECK(validator.accepts(read_json(entry.path())));
+    const auto config = perch::read_config(entry.path(), folder / "bin");
+    CHECK_MESSAGE(config.has_value(), config.error().message);
+    ++configs;
+  }
+  CHECK(configs >= 2);
+}
+
+TEST_CASE_FIXTURE(ConfigFixture, "schema and reader agree on what is bad") {
+  Validator validator;
+  REQUIRE(validator.accepts(nlohmann::json::parse(valid)));
+  for (const char* patch : {
+           R"({"hosts": {}})",
+           R"({"host": {"log": {"level": "loud"}}})",
+           R"({"arena": {"size": 5}})",
+           R"({"commit": {"max_rows": 0}})",
+           R"({"commit": {"max_delay": "soon"}})",
+           R"({"tables": null})",
+           R"({"tables": {"trades": {"rollup": {}}}})",
+           R"({"tables": {"trades": {"key": [{"name": "a", "type": "uint64[2]x"}]}}})",
+           R"({"tables": {"trades": {"retain": {"rows": null, "age": null}}}})",
+           R"({"tables": {"trades": {"retain": {"by": null}}}})",
+           R"({"sources": [{"name": "s", "type": "exec", "table": "trades"}]})",
+           R"({"sources": [{"name": "s", "type": "stdin", "table": "trades", "path": "x"}]})",
+           R"({"sources": [{"name": "s", "type": "tcp", "table": "trades"}]})",
+           R"({"readers": {"folder": null}})",
+           R"({"readers": {"isolation": "process"}})",
+           R"({"control": {"mode": "rw"}})",
+       }) {
+    CAPTURE(patch);
+    auto json = nlohmann::json::parse(valid);
+    json.merge_patch(nlohmann::json::parse(patch));
+    CHECK_FALSE(validator.accepts(json));
+    CHECK(problem(json.dump()) != "");
+  }
+}
