@@ -1,0 +1,135 @@
+// All that a reader plugin in C++20 needs. A plugin is one class derived from perch::Reader and, in one
+// source file at global scope, PERCH_PLUGIN(ThatClass). See the README for a whole one.
+//
+// Nothing here has state or needs more than the standard library, so that a plugin can be unloaded again.
+#pragma once
+
+#include <concepts>
+#include <cstring>
+#include <exception>
+#include <string>
+#include <string_view>
+
+#include "perch/json.hpp"
+#include "perch/layout.hpp"
+#include "perch/manifest.hpp"
+#include "perch/plugin.h"
+#include "perch/reader.hpp"
+
+namespace perch::detail {
+
+/// Copies a message to where the host reads it, cut between two characters.
+inline void leave_message(perch_error* error, std::string_view message) noexcept {
+  std::size_t size = message.size() < sizeof error->message ? message.size() : sizeof error->message - 1;
+  if (size < message.size()) {
+    while (size > 0 && (static_cast<unsigned char>(message[size]) & 0xC0u) == 0x80u) --size;
+  }
+  std::memcpy(error->message, message.data(), size);
+  error->message[size] = '\0';
+}
+
+/// Runs a call of the host: no exception leaves the plugin.
+template <class Call>
+perch_result guarded(perch_error* error, Call call) noexcept {
+  try {
+    call();
+    return PERCH_OK;
+  } catch (const BadConfig& problem) {
+    leave_message(error, problem.what());
+    return PERCH_BAD_CONFIG;
+  } catch (const std::exception& problem) {
+    leave_message(error, problem.what());
+  } catch (...) {
+    leave_message(error, "an exception that is no std::exception");
+  }
+  return PERCH_FAILED;
+}
+
+/// The functions of the binary interface for the reader class R.
+template <class R>
+struct Plugin {
+  static_assert(std::derived_from<R, Reader>, "perch: a reader derives from perch::Reader");
+  static_assert(std::constructible_from<R, Host&, const Config&>,
+                "perch: a reader has a constructor (perch::Host&, const perch::Config&)");
+
+  struct Instance {
+    Instance(const perch_host* c_host, const Config& config) : host(c_host), reader(host, config) {}
+    Host host;
+    R reader;
+  };
+
+  static R& reader(void* instance) noexcept { return static_cast<Instance*>(instance)->reader; }
+
+  static perch_result create(const perch_host* host, perch_string config, void** instance,
+                             perch_error* error) noexcept {
+    return guarded(error, [&] {
+      if (host->abi_version != PERCH_ABI_VERSION || host->struct_size < sizeof(perch_host)) {
+        throw std::runtime_error("built for binary interface " + std::to_string(PERCH_ABI_VERSION) + " (" +
+                                 std::to_string(sizeof(perch_host)) + " bytes), the host has " +
+                                 std::to_string(host->abi_version) + " (" +
+                                 std::to_string(host->struct_size) + ")");
+      }
+      *instance = new Instance(host, Config(std::string_view(config.data, config.size)));
+    });
+  }
+  static perch_result restore(void* instance, std::uint32_t state_version, const void* state,
+                              std::size_t size, perch_error* error) noexcept {
+    return guarded(error, [&] {
+      StateReader in(state, size);
+      reader(instance).restore(state_version, in);
+      if (in.bytes_left() != 0) {
+        throw std::runtime_error("restore left " + std::to_string(in.bytes_left()) + " of " +
+                                 std::to_string(size) + " bytes unread");
+      }
+    });
+  }
+  static perch_result start(void* instance, perch_error* error) noexcept {
+    return guarded(error, [&] { reader(instance).start(); });
+  }
+  static perch_result on_commit(void* instance, const perch_step* step, perch_error* error) noexcept {
+    return guarded(error, [&] {
+      auto* self = static_cast<Instance*>(instance);
+      self->reader.on_commit(Step({self->host.c_host(), R::Tables::facts}, *step));
+    });
+  }
+  static perch_result save(void* instance, const perch_state_sink* sink, perch_error* error) noexcept {
+    return guarded(error, [&] {
+      StateWriter out(sink);
+      const R& saved = reader(instance);
+      saved.save(out);
+      out.flush();
+    });
+  }
+  static perch_result stop(void* instance, perch_error* error) noexcept {
+    return guarded(error, [&] { reader(instance).stop(); });
+  }
+  static void destroy(void* instance) noexcept { delete static_cast<Instance*>(instance); }
+
+  static consteval perch_plugin_api api(const char* manifest, std::size_t manifest_size) {
+    return {.struct_size = sizeof(perch_plugin_api),
+            .abi_version = PERCH_ABI_VERSION,
+            .manifest = manifest,
+            .manifest_size = manifest_size,
+            .create = create,
+            .restore = restore,
+            .start = start,
+            .on_commit = on_commit,
+            .save = save,
+            .stop = stop,
+            .destroy = destroy};
+  }
+};
+
+}  // namespace perch::detail
+
+/// Makes the plugin: its manifest, and the one symbol that it exports.
+#define PERCH_PLUGIN(ReaderClass)                                                                     \
+  namespace {                                                                                         \
+  __attribute__((section(PERCH_NOTE_SECTION), used, aligned(4))) constexpr auto perch_manifest_note = \
+      ::perch::detail::make_note<ReaderClass>();                                                      \
+  }                                                                                                   \
+  extern "C" {                                                                                        \
+  extern PERCH_EXPORT const perch_plugin_api perch_plugin;                                            \
+  constinit const perch_plugin_api perch_plugin = ::perch::detail::Plugin<ReaderClass>::api(          \
+      perch_manifest_note.descriptor, perch_manifest_note.descriptor_size);                           \
+  }
