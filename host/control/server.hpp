@@ -1,6 +1,11 @@
 // The control socket: JSON-RPC 2.0, one object per line, over AF_UNIX.
+//
+// On connecting, a peer gets one line {"perch":{"name":…,"version":…,"role":"owner"|"viewer"}}: the host's
+// own user and root are owners, everybody else that the socket's mode lets in may look but not change.
 #pragma once
 
+#include <chrono>
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -17,28 +22,39 @@ namespace perch::control {
 /// The parts of a running host that the methods speak of. All outlive the server.
 struct Host {
   std::string name;
-  std::string version;       ///< of perchd
-  std::int64_t started_ns;   ///< since 1970 UTC
+  std::string version;      ///< of perchd
+  std::int64_t started_ns;  ///< since 1970 UTC
   const tables::Catalog& catalog;
-  tree::Store& store;        ///< only its any-thread methods
+  tree::Store& store;  ///< only its any-thread methods
   ingest::Ingest& ingest;
   readers::ReaderManager& readers;
   readers::EventHub& events;
+  std::chrono::nanoseconds probation =
+      std::chrono::seconds(5);  ///< the configured one: a swap may take so much longer
 };
 
 struct ServerSpec {
   std::filesystem::path socket;
   unsigned mode = 0660;
+  std::chrono::nanoseconds request_time_max = std::chrono::seconds(60);  ///< a swap's probation comes on top
+  std::chrono::nanoseconds stall_time_max = std::chrono::seconds(10);
 };
 
-/// One thread for all connections. Bounds: 64 connections, 1 MiB per request line, 32 requests under way per connection,
-/// 4 MiB of unsent replies per connection (then it is closed), 60 s per request.
+/// One thread for all connections.
+///
+/// Bounds: 64 connections; 1 MiB per request line; 32 requests under way per connection, further lines wait;
+/// `request_time_max` per request. A peer that does not take its replies: at 1 MiB unsent its further
+/// requests wait and its events are dropped and counted, after `stall_time_max` with requests waiting, or at
+/// 4 MiB, it is closed.
+///
+/// Thread safety: start and stop from one thread.
 class Server {
  public:
   Server(Host host, ServerSpec spec);
   ~Server();
   /// Binds the socket; a socket file that a dead host left behind is replaced, a live host's is an error.
   Result<void> start();
+  /// Requests under way are answered with an error. Removes the socket file.
   void stop();
 
  private:

@@ -1,0 +1,94 @@
+// Connection: one peer: its bytes in and out, the requests it waits for, the events it listens to.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/unique_fd.hpp"
+#include "control/line_splitter.hpp"
+#include "control/listener.hpp"
+#include "readers/event_hub.hpp"
+
+namespace perch::control {
+
+inline constexpr std::size_t request_bytes_max = std::size_t{1} << 20;
+inline constexpr std::size_t requests_under_way_max = 32;
+inline constexpr std::size_t unsent_pause_bytes = std::size_t{1}
+                                                  << 20;  ///< requests wait and events are dropped
+inline constexpr std::size_t unsent_bytes_max = std::size_t{4} << 20;  ///< the peer is closed
+
+using Clock = std::chrono::steady_clock;
+
+struct PendingRequest {
+  std::optional<std::string> id;  ///< JSON text; none: nobody waits for the answer
+  Clock::time_point deadline;
+};
+
+/// For the server's thread alone.
+///
+/// Invariants
+///   1. Unsent bytes never pass unsent_bytes_max: the connection breaks instead.
+///   2. pending holds at most requests_under_way_max requests.
+class Connection {
+ public:
+  Connection(UniqueFd fd, std::uint64_t id, Role role) : fd_(std::move(fd)), id_(id), role_(role) {}
+
+  int fd() const noexcept { return fd_.get(); }
+  std::uint64_t id() const noexcept { return id_; }
+  Role role() const noexcept { return role_; }
+
+  /// Takes what has arrived, at most `bytes_max`.
+  void receive(std::size_t bytes_max);
+  /// Queues whole lines.
+  void send(std::string_view lines);
+  /// Gives the system as much as it takes.
+  void flush();
+  void break_off() { broken_ = true; }
+  /// The peer has closed both ways: what it had sent is still served, nothing is sent any more.
+  void leave();
+
+  bool may_receive() { return !peer_finished_ && !lines_.has_line(); }
+  bool may_take_line() { return !broken_ && !is_full() && lines_.has_line(); }
+  std::optional<LineSplitter::Line> take_line() { return lines_.next(); }
+
+  /// Sends waiting events, and counts those that find no room.
+  void pump_events();
+  bool has_events_waiting() const noexcept { return events_waiting_; }
+
+  std::size_t unsent_bytes() const noexcept { return unsent_.size() - sent_; }
+  /// When a peer that has further requests waiting does not take its replies: since when.
+  std::optional<Clock::time_point> stalled_since();
+  /// Nothing will come of it any more.
+  bool is_over();
+
+  std::map<std::uint64_t, PendingRequest> pending;  ///< by ticket
+  std::shared_ptr<readers::Subscription> subscription;
+
+ private:
+  bool is_full() const {
+    return pending.size() >= requests_under_way_max || unsent_bytes() >= unsent_pause_bytes;
+  }
+  void send_event(const readers::Event& event);
+  void send_dropped();
+
+  const UniqueFd fd_;
+  const std::uint64_t id_;
+  const Role role_;
+  LineSplitter lines_{request_bytes_max};
+  std::string unsent_;
+  std::size_t sent_ = 0;
+  Clock::time_point last_taken_ = Clock::now();  // when the peer last took bytes, or had none to take
+  bool peer_finished_ = false;                   // it will send no more
+  bool peer_left_ = false;                       // nor take any
+  bool broken_ = false;
+  bool events_waiting_ = false;
+  std::uint64_t events_dropped_ = 0;
+};
+
+}  // namespace perch::control

@@ -1,0 +1,120 @@
+// host.*, source.*, snapshot.*, log.*: the host as a whole.
+#include <unistd.h>
+
+#include "base/log.hpp"
+#include "base/units.hpp"
+#include "control/method.hpp"
+#include "control/status_json.hpp"
+
+namespace perch::control {
+namespace {
+
+Json sources_json(const Host& host) {
+  Json sources = Json::array();
+  for (const auto& source : host.ingest.sources()) sources.push_back(to_json(source));
+  return sources;
+}
+
+Json tables_json(const Host& host) {
+  const tree::SharedSnapshot snapshot = host.store.reads().acquire();
+  const std::vector<std::uint64_t> evicted = host.ingest.evicted_rows();
+  Json tables = Json::array();
+  for (const tables::TablePtr& table : host.catalog.tables()) {
+    const tree::TableIndex index = table->index();
+    tables.push_back({{"name", table->name()},
+                      {"rows", (*snapshot)->rows(index)},
+                      {"evicted_rows", index < evicted.size() ? evicted[index] : 0}});
+  }
+  return tables;
+}
+
+void status(const Call& call) {
+  const Host& host = call.host;
+  Json readers = Json::array();
+  for (const auto& reader : host.readers.readers()) readers.push_back(to_json(reader));
+  const Json status{{"name", host.name},
+                    {"version", host.version},
+                    {"pid", ::getpid()},
+                    {"started_ns", host.started_ns},
+                    {"uptime_ns", unix_now_ns() - host.started_ns},
+                    {"published_version", host.store.reads().published_version()},
+                    {"commits", to_json(host.ingest.commits())},
+                    {"tables", tables_json(host)},
+                    {"memory", to_json(host.store.stats())},
+                    {"sources", sources_json(host)},
+                    {"readers", std::move(readers)},
+                    {"probation_ns", host.probation.count()},
+                    {"events", host.events.published()},
+                    {"log", {{"level", log::level()}, {"dropped", log::dropped()}}}};
+  call.answer(to_text(status));
+}
+
+void methods(const Call& call) {
+  Json list = Json::array();
+  for (const Method& method : all_methods()) {
+    Json parameters = Json::array();
+    for (const Parameter& parameter : method.parameters) {
+      parameters.push_back({{"name", parameter.name},
+                            {"type", to_string(parameter.type)},
+                            {"required", parameter.required},
+                            {"description", parameter.description}});
+    }
+    list.push_back({{"name", method.name},
+                    {"summary", method.summary},
+                    {"changes", method.changes},
+                    {"parameters", std::move(parameters)}});
+  }
+  call.answer(to_text(Json{{"methods", std::move(list)}}));
+}
+
+void sources(const Call& call) { call.answer(to_text(Json{{"sources", sources_json(call.host)}})); }
+
+void snapshots(const Call& call) {
+  Json retained = Json::array();
+  for (const auto& version : call.host.store.retained_versions()) {
+    retained.push_back({{"version", version.version}, {"bytes", version.bytes}});
+  }
+  call.answer(to_text(Json{{"published_version", call.host.store.reads().published_version()},
+                           {"retained", std::move(retained)}}));
+}
+
+void log_level(const Call& call) {
+  if (call.has("level")) {
+    if (call.connection.role() != Role::owner) {
+      call.answer(fail(ErrorKind::refused, "log.level changes the host: only its owner may give a level"));
+      return;
+    }
+    if (const auto set = log::set_level(call.text("level")); !set) {
+      call.answer(fail(set.error()));
+      return;
+    }
+  }
+  call.answer(to_text(Json{{"level", log::level()}}));
+}
+
+}  // namespace
+
+std::span<const Method> host_methods() {
+  static const std::vector<Method> table{
+      {"host.status",
+       "The host at a glance: version, commits, tables, memory, sources, readers",
+       false,
+       {},
+       status},
+      {"host.methods", "This list", false, {}, methods},
+      {"source.list", "Every source with its state, rows and rejects", false, {}, sources},
+      {"snapshot.list",
+       "The published version, and the versions that readers hold back with their bytes",
+       false,
+       {},
+       snapshots},
+      {"log.level",
+       "The log's level; sets it when one is given",
+       false,
+       {{"level", ParameterType::text, false, "trace, debug, info, warn, error or off; for owners"}},
+       log_level},
+  };
+  return table;
+}
+
+}  // namespace perch::control

@@ -1,0 +1,123 @@
+// reader.*: the life of readers. Each answer comes from the manager's thread when the thing is done.
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "base/units.hpp"
+#include "control/method.hpp"
+#include "control/status_json.hpp"
+
+namespace perch::control {
+namespace {
+
+using readers::ReaderManager;
+using readers::ReaderStatus;
+using readers::SwapReport;
+
+/// The host's working folder is nobody's business: a relative path would mean different files to it and its
+/// caller.
+Result<std::filesystem::path> absolute_file(const Call& call) {
+  std::filesystem::path file = call.text("file");
+  if (!file.empty() && !file.is_absolute()) {
+    return fail(ErrorKind::usage, "\"" + file.native() + "\" is a relative path: give an absolute one");
+  }
+  return file;
+}
+
+ReaderManager::Done<ReaderStatus> answer_with_status(const Call& call) {
+  return [answer = call.answer](Result<ReaderStatus> done) {
+    answer(done.map([](const ReaderStatus& status) { return to_text(Json{{"reader", to_json(status)}}); }));
+  };
+}
+
+void list(const Call& call) {
+  Json readers = Json::array();
+  for (const auto& reader : call.host.readers.readers()) readers.push_back(to_json(reader));
+  call.answer(to_text(Json{{"published_version", call.host.store.reads().published_version()},
+                           {"readers", std::move(readers)}}));
+}
+
+void load(const Call& call) {
+  const auto file = absolute_file(call);
+  if (!file) return call.answer(fail(file.error()));
+  const nlohmann::json* config = call.find("config");
+  call.host.readers.load(*file, call.text("name"), config ? config->dump() : "{}", answer_with_status(call));
+}
+
+void swap(const Call& call) {
+  const auto file = absolute_file(call);
+  if (!file) return call.answer(fail(file.error()));
+  std::optional<std::chrono::nanoseconds> probation;
+  if (call.has("probation")) probation = *parse_duration(call.text("probation"));
+  call.allow_more_time(
+      std::min<std::chrono::nanoseconds>(probation.value_or(call.host.probation), std::chrono::hours(24)));
+  call.host.readers.swap(
+      call.text("name"), *file, probation, [answer = call.answer](Result<SwapReport> done) {
+        answer(done.map([](const SwapReport& report) { return to_text(to_json(report)); }));
+      });
+}
+
+void accept(const Call& call) { call.host.readers.accept(call.text("name"), answer_with_status(call)); }
+
+void rollback(const Call& call) { call.host.readers.rollback(call.text("name"), answer_with_status(call)); }
+
+void unload(const Call& call) {
+  const std::string name = call.text("name");
+  call.host.readers.unload(name, [answer = call.answer, name](Result<void> done) {
+    answer(done.map([&] { return to_text(Json{{"unloaded", name}}); }));
+  });
+}
+
+void inspect(const Call& call) {
+  const auto file = absolute_file(call);
+  if (!file) return call.answer(fail(file.error()));
+  const UniqueFd fd(
+      ::open(file->c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));  // a FIFO must not hold the server up
+  if (!fd) return call.answer(fail_errno(file->native()));
+  struct stat status {};
+  if (::fstat(fd.get(), &status) != 0) return call.answer(fail_errno(file->native()));
+  if (!S_ISREG(status.st_mode)) return call.answer(fail(file->native() + " is no regular file"));
+  const auto manifest = readers::read_manifest(fd.get(), *file);
+  if (!manifest) return call.answer(fail(manifest.error()));
+  const auto fits = readers::check_compatible(*manifest, call.host.catalog);
+  call.answer(to_text(Json{{"file", file->native()},
+                           {"manifest", Json::parse(manifest->text)},
+                           {"compatible", fits.has_value()},
+                           {"differences", fits ? std::vector<std::string>{} : fits.error().details}}));
+}
+
+const Parameter reader_name{"name", ParameterType::text, true, "the reader"};
+const Parameter plugin_file{"file", ParameterType::text, true, "the plugin's .so, an absolute path"};
+
+}  // namespace
+
+std::span<const Method> reader_methods() {
+  static const std::vector<Method> table{
+      {"reader.list", "Every reader with its state, generation, version and metrics", false, {}, list},
+      {"reader.load",
+       "Runs a plugin file as a reader; answers when it runs",
+       true,
+       {plugin_file,
+        {"name", ParameterType::text, false, "the reader's name; the plugin's id otherwise"},
+        {"config", ParameterType::object, false, "what the plugin's create gets; {} otherwise"}},
+       load},
+      {"reader.swap",
+       "Replaces a reader's generation, state handed over; answers with the verdict, after probation",
+       true,
+       {reader_name,
+        {"file", ParameterType::text, false, "the new .so, an absolute path; the one it came from otherwise"},
+        {"probation", ParameterType::duration, false,
+         "how long it must run without a fault; the configured time otherwise"}},
+       swap},
+      {"reader.accept", "Ends a probation: the new generation stays", true, {reader_name}, accept},
+      {"reader.rollback", "Ends a probation: the old generation goes on", true, {reader_name}, rollback},
+      {"reader.unload", "Stops a reader and unloads its plugin", true, {reader_name}, unload},
+      {"reader.inspect",
+       "What a plugin file says about itself and whether it fits the tables; nothing of it runs",
+       false,
+       {plugin_file},
+       inspect},
+  };
+  return table;
+}
+
+}  // namespace perch::control

@@ -1,0 +1,281 @@
+#include "control/server.hpp"
+
+#include <poll.h>
+#include <pthread.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <atomic>
+#include <thread>
+#include <vector>
+
+#include "base/assert.hpp"
+#include "base/log.hpp"
+#include "base/units.hpp"
+#include "control/connection.hpp"
+#include "control/json_rpc.hpp"
+#include "control/listener.hpp"
+#include "control/mailbox.hpp"
+#include "control/method.hpp"
+
+namespace perch::control {
+namespace {
+
+constexpr std::size_t connections_max = 64;
+constexpr std::size_t receive_bytes_per_turn = 64 * 1024;
+constexpr int lines_per_turn = 32;  // of one connection, so that a flood holds the others up for ms only
+constexpr auto accept_pause = std::chrono::milliseconds(100);
+
+}  // namespace
+
+/// Everything but start and stop runs on `thread`.
+struct Server::Parts {
+  Parts(Host the_host, ServerSpec the_spec) : host(std::move(the_host)), spec(std::move(the_spec)) {}
+
+  void run();
+  int poll_timeout_ms(Clock::time_point now);
+  bool wait();
+  void accept_peers();
+  void turn_away(const UniqueFd& peer);
+  void serve_requests(Connection& connection);
+  void serve_line(Connection& connection, std::string_view line);
+  void dispatch(Connection& connection, Request request);
+  void run_method(const Method& method, const Request& request, Connection& connection);
+  void deliver_answers();
+  void deliver(Connection& connection, std::uint64_t ticket, const Result<std::string>& result);
+  void end_late_requests(Clock::time_point now);
+  void say_goodbye();
+
+  const Host host;
+  const ServerSpec spec;
+  std::optional<Listener> listener;
+  std::shared_ptr<Mailbox> mailbox;
+  std::atomic<bool> stopping{false};
+  std::thread thread;
+
+  std::vector<std::unique_ptr<Connection>> connections;
+  std::vector<pollfd> descriptors;  // mailbox, listener, then the connections in their order
+  std::uint64_t last_id = 0;        // of connections and tickets
+  Clock::time_point accept_again{};
+};
+
+Server::Server(Host host, ServerSpec spec)
+    : parts_(std::make_unique<Parts>(std::move(host), std::move(spec))) {}
+
+Server::~Server() { stop(); }
+
+Result<void> Server::start() {
+  PERCH_ASSERT(!parts_->thread.joinable(), "the server is started once");
+  auto mailbox = Mailbox::make();
+  if (!mailbox) return fail(mailbox.error());
+  auto listener = Listener::open(parts_->spec.socket, parts_->spec.mode);
+  if (!listener) return fail(listener.error());
+  parts_->mailbox = std::move(*mailbox);
+  parts_->listener.emplace(std::move(*listener));
+  parts_->stopping.store(false, std::memory_order_relaxed);  // the thread is made after it
+  parts_->thread = std::thread([parts = parts_.get()] {
+    ::pthread_setname_np(::pthread_self(), "perch-control");
+    parts->run();
+  });
+  return {};
+}
+
+void Server::stop() {
+  if (!parts_->thread.joinable()) return;
+  // release, with run's acquire: the wake that follows is seen by the thread's clear() or leaves the
+  // descriptor readable, so the thread looks at the flag once more either way.
+  parts_->stopping.store(true, std::memory_order_release);
+  parts_->mailbox->wake();
+  parts_->thread.join();
+  parts_->listener.reset();
+}
+
+void Server::Parts::run() {
+  while (!stopping.load(std::memory_order_acquire)) {
+    const bool peers_wait = wait();
+    for (auto& connection : connections) serve_requests(*connection);
+    deliver_answers();
+    end_late_requests(Clock::now());
+    for (auto& connection : connections) {
+      connection->pump_events();
+      connection->flush();
+    }
+    std::erase_if(connections, [](const auto& connection) { return connection->is_over(); });
+    if (peers_wait) accept_peers();
+  }
+  say_goodbye();
+}
+
+int Server::Parts::poll_timeout_ms(Clock::time_point now) {
+  Clock::time_point wake = now + std::chrono::minutes(1);
+  for (const auto& connection : connections) {
+    if (connection->may_take_line() || connection->has_events_waiting()) return 0;
+    for (const auto& [ticket, pending] : connection->pending) wake = std::min(wake, pending.deadline);
+    if (const auto since = connection->stalled_since()) {
+      wake = std::min(wake, *since + std::chrono::duration_cast<Clock::duration>(spec.stall_time_max));
+    }
+  }
+  if (accept_again > now) wake = std::min(wake, accept_again);
+  return static_cast<int>(
+      std::chrono::ceil<std::chrono::milliseconds>(std::max(wake - now, Clock::duration(0))).count());
+}
+
+/// Sleeps until there is something to do, and receives. True: somebody may want to connect.
+bool Server::Parts::wait() {
+  const Clock::time_point now = Clock::now();
+  descriptors.clear();
+  descriptors.push_back({mailbox->fd(), POLLIN, 0});
+  descriptors.push_back({accept_again > now ? -1 : listener->fd(), POLLIN, 0});
+  for (const auto& connection : connections) {
+    const int events =
+        (connection->may_receive() ? POLLIN : 0) | (connection->unsent_bytes() > 0 ? POLLOUT : 0);
+    descriptors.push_back({connection->fd(), static_cast<short>(events), 0});
+  }
+  if (::poll(descriptors.data(), descriptors.size(), poll_timeout_ms(now)) < 0) return false;  // a signal
+  if (descriptors[0].revents != 0) mailbox->clear();
+  for (std::size_t i = 0; i < connections.size(); ++i) {
+    const short events = descriptors[i + 2].revents;
+    if (events & POLLIN) connections[i]->receive(receive_bytes_per_turn);
+    if (events & (POLLHUP | POLLERR)) connections[i]->leave();
+  }
+  return descriptors[1].revents != 0;
+}
+
+void Server::Parts::accept_peers() {
+  for (bool accepted = false;; accepted = true) {
+    // Those just accepted may be gone already: look at them before turning anybody away for their sake.
+    if (accepted && connections.size() >= connections_max) return;
+    auto peer = listener->accept();
+    if (!peer) {
+      spdlog::warn("control: {}; trying again in {}", peer.error().message, format_duration(accept_pause));
+      accept_again = Clock::now() + accept_pause;
+      return;
+    }
+    if (!*peer) return;
+    if (connections.size() >= connections_max) {
+      turn_away(*peer);
+      return;
+    }
+    const Role role = role_of_peer(peer->get());
+    auto connection = std::make_unique<Connection>(std::move(*peer), ++last_id, role);
+    const Json greeting{
+        {"perch", {{"name", host.name}, {"version", host.version}, {"role", to_string(role)}}}};
+    connection->send(to_text(greeting) + "\n");
+    connections.push_back(std::move(connection));
+  }
+}
+
+void Server::Parts::turn_away(const UniqueFd& peer) {
+  const std::string line = error_line(
+      "null", RpcCode::refused,
+      {ErrorKind::exhausted,
+       "the host has " + std::to_string(connections_max) + " control connections already; try again later",
+       {}});
+  // A fresh socket has room for it; a peer that is gone misses nothing.
+  [[maybe_unused]] const ssize_t sent =
+      ::send(peer.get(), line.data(), line.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+void Server::Parts::serve_requests(Connection& connection) {
+  for (int i = 0; i < lines_per_turn && connection.may_take_line(); ++i) {
+    const auto line = connection.take_line();
+    if (line->too_long) {
+      connection.send(error_line(
+          "null", RpcCode::invalid_request,
+          {ErrorKind::usage, "a request line is longer than " + format_size(request_bytes_max), {}}));
+    } else if (line->text.find_first_not_of(" \t\r") != std::string::npos) {
+      serve_line(connection, line->text);
+    }
+  }
+}
+
+void Server::Parts::serve_line(Connection& connection, std::string_view line) {
+  auto request = parse_request(line);
+  if (!request) {
+    connection.send(error_line(request.error().id, request.error().code, request.error().error));
+    return;
+  }
+  dispatch(connection, std::move(*request));
+}
+
+void Server::Parts::dispatch(Connection& connection, Request request) {
+  const auto refuse = [&](RpcCode code, const Error& error) {
+    if (request.id) connection.send(error_line(*request.id, code, error));
+  };
+  const auto& methods = all_methods();
+  const auto method = std::find_if(methods.begin(), methods.end(),
+                                   [&](const Method& each) { return request.method == each.name; });
+  if (method == methods.end()) return refuse(RpcCode::method_not_found, unknown_method(request.method));
+  if (const auto checked = check_parameters(*method, request.params); !checked) {
+    return refuse(RpcCode::invalid_params, checked.error());
+  }
+  if (method->changes && connection.role() != Role::owner) {
+    return refuse(
+        RpcCode::refused,
+        {ErrorKind::refused,
+         std::string(method->name) + " changes the host: only the user that runs it, or root, may call it",
+         {}});
+  }
+  run_method(*method, request, connection);
+}
+
+void Server::Parts::run_method(const Method& method, const Request& request, Connection& connection) {
+  const std::uint64_t ticket = ++last_id;
+  const auto deadline = Clock::now() + std::chrono::duration_cast<Clock::duration>(spec.request_time_max);
+  PendingRequest& pending = connection.pending[ticket] = {request.id, deadline};
+  try {
+    method.run(Call(host, request.params, connection, pending, mailbox, ticket));
+  } catch (const std::exception& error) {
+    connection.pending.erase(ticket);
+    spdlog::error("control: {}: {}", method.name, error.what());
+    if (request.id) {
+      connection.send(
+          error_line(*request.id, RpcCode::internal_error, {ErrorKind::failed, error.what(), {}}));
+    }
+  }
+}
+
+void Server::Parts::deliver_answers() {
+  for (const Answer& answer : mailbox->take_all()) {
+    const auto found = std::find_if(connections.begin(), connections.end(), [&](const auto& connection) {
+      return connection->id() == answer.connection;
+    });
+    if (found != connections.end()) deliver(**found, answer.ticket, answer.result);
+  }
+}
+
+void Server::Parts::deliver(Connection& connection, std::uint64_t ticket, const Result<std::string>& result) {
+  const auto pending = connection.pending.find(ticket);
+  if (pending == connection.pending.end()) return;  // it took too long and has been answered
+  if (const auto& id = pending->second.id) {
+    connection.send(result ? result_line(*id, *result)
+                           : error_line(*id, code_of(result.error().kind), result.error()));
+  }
+  connection.pending.erase(pending);
+}
+
+void Server::Parts::end_late_requests(Clock::time_point now) {
+  for (auto& connection : connections) {
+    for (auto pending = connection->pending.begin(); pending != connection->pending.end();) {
+      const auto current = pending++;
+      if (current->second.deadline > now) continue;
+      deliver(*connection, current->first,
+              fail(ErrorKind::timeout,
+                   "no answer within the time a request may take; it may still be carried out"));
+    }
+    const auto stalled = connection->stalled_since();
+    if (stalled && now - *stalled >= spec.stall_time_max) connection->break_off();
+  }
+}
+
+void Server::Parts::say_goodbye() {
+  for (auto& connection : connections) {
+    while (!connection->pending.empty()) {
+      deliver(*connection, connection->pending.begin()->first, fail("the host is stopping"));
+    }
+    connection->flush();
+  }
+  connections.clear();
+}
+
+}  // namespace perch::control

@@ -1,0 +1,95 @@
+#include "control/status_json.hpp"
+
+#include <cmath>
+
+namespace perch::control {
+namespace {
+
+Json number(double value) {
+  if (std::isnan(value)) return "NaN";
+  if (std::isinf(value)) return value > 0 ? "Infinity" : "-Infinity";
+  return value;
+}
+
+}  // namespace
+
+Json to_json(const ingest::SourceStatus& source) {
+  return {{"name", source.name},
+          {"type", source.type},
+          {"table", source.table},
+          {"state", source.state},
+          {"last_error", source.last_error},
+          {"rows", source.rows},
+          {"bytes", source.bytes},
+          {"rejects", source.rejects},
+          {"rejects_by_reason", source.rejects_by_reason},
+          {"restarts", source.restarts},
+          {"queued_batches", source.queued_batches},
+          {"queue_capacity", source.queue_capacity},
+          {"committed",
+           {{"bytes", source.committed.bytes},
+            {"rows", source.committed.rows},
+            {"restarts", source.committed.restarts}}}};
+}
+
+Json to_json(const ingest::CommitStatus& commits) {
+  return {{"version", commits.version},
+          {"rows", commits.rows},
+          {"last_commit_ns", commits.last_commit_ns},
+          {"longest_gap_ns", commits.longest_gap_ns},
+          {"out_of_room", commits.out_of_room}};
+}
+
+Json to_json(const readers::ReaderStatus& reader) {
+  Json metrics = Json::object();
+  for (const auto& [name, metric] : reader.metrics) {
+    metrics[name] = {{"kind", metric.kind}, {"value", number(metric.value)}, {"count", metric.count}};
+  }
+  return {{"name", reader.name},
+          {"plugin", reader.plugin},
+          {"plugin_version", reader.plugin_version},
+          {"state", reader.state},
+          {"file", reader.file},
+          {"generation", reader.generation},
+          {"version", reader.version},
+          {"steps", reader.steps},
+          {"publications", reader.publications},
+          {"restarts", reader.restarts},
+          {"callback_p50_ns", reader.callback_p50_ns},
+          {"callback_p99_ns", reader.callback_p99_ns},
+          {"callback_max_ns", reader.callback_max_ns},
+          {"last_error", reader.last_error},
+          {"pinned_libraries", reader.pinned_libraries},
+          {"metrics", std::move(metrics)}};
+}
+
+Json to_json(const readers::SwapReport& report) {
+  Json steps = Json::array();
+  for (const readers::SwapStep& step : report.steps)
+    steps.push_back({{"what", step.what}, {"took_ns", step.took_ns}});
+  return {{"reader", report.reader},         {"from_version", report.from_version},
+          {"to_version", report.to_version}, {"generation", report.generation},
+          {"at_version", report.at_version}, {"steps", std::move(steps)}};
+}
+
+Json to_json(const tables::Layout& layout) {
+  Json fields = Json::array();
+  for (const tables::Field& field : layout.fields()) {
+    fields.push_back({{"name", field.name}, {"type", field.type_text()}, {"offset", field.offset}});
+  }
+  return {{"layout", layout.text()},
+          {"hash", layout.hash_hex()},
+          {"size", layout.size()},
+          {"align", layout.align()},
+          {"fields", std::move(fields)}};
+}
+
+Json to_json(const tree::MemoryStats& memory) {
+  return {{"reserved_bytes", memory.reserved_bytes},
+          {"committed_bytes", memory.committed_bytes},
+          {"live_bytes", memory.live_bytes},
+          {"retained_bytes", memory.retained_bytes},
+          {"free_bytes", memory.free_bytes}};
+}
+
+}  // namespace perch::control
