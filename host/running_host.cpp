@@ -1,0 +1,125 @@
+#include "running_host.hpp"
+
+#include <algorithm>
+#include <thread>
+
+#include "base/log.hpp"
+#include "base/units.hpp"
+
+namespace perch {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto readers_start_max = 10s;
+constexpr auto readers_last_look_max = 2s;
+constexpr auto readers_no_progress_max = 60s;
+
+/// Whether the reader will still take commits.
+bool is_alive(const readers::ReaderStatus& reader) {
+  return reader.state == "running" || reader.state == "swapping" || reader.state == "probation" ||
+         reader.state == "restarting";
+}
+
+std::string join(const std::vector<std::string>& names) {
+  std::string text;
+  for (const auto& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text.empty() ? "none" : text;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<RunningHost>> RunningHost::start(Config config) {
+  auto catalog = tables::Catalog::make(config.tables);
+  if (!catalog) return fail(catalog.error());
+  auto store = tree::Store::create(config.store);
+  if (!store) return fail(store.error());
+  std::unique_ptr<RunningHost> host(
+      new RunningHost(std::move(config), std::move(*catalog), std::move(*store)));
+  if (auto started = host->start_parts(); !started) return fail(started.error());
+  host->log_started();
+  return host;
+}
+
+RunningHost::RunningHost(Config config, tables::Catalog catalog, std::unique_ptr<tree::Store> store)
+    : config_(std::move(config)), catalog_(std::move(catalog)), store_(std::move(store)) {
+  readers_ = std::make_unique<readers::ReaderManager>(config_.readers, catalog_, store_->reads(), events_);
+  ingest_ = std::make_unique<ingest::Ingest>(*store_, catalog_, config_.ingest);
+  server_ = std::make_unique<control::Server>(
+      control::Host{config_.name, PERCH_VERSION, unix_now_ns(), catalog_, *store_, *ingest_, *readers_,
+                    events_, config_.readers.probation},
+      control::ServerSpec{config_.control.socket, config_.control.mode});
+}
+
+RunningHost::~RunningHost() {
+  if (running_) stop();
+}
+
+Result<void> RunningHost::start_parts() {
+  running_ = true;
+  if (auto started = start_readers(); !started) return started;
+  if (auto started = ingest_->start(); !started) return started;
+  return server_->start();
+}
+
+Result<void> RunningHost::start_readers() {
+  readers_starting_ = std::async(std::launch::async, [this] { return readers_->start(); });
+  if (readers_starting_.wait_for(readers_start_max) == std::future_status::ready)
+    return readers_starting_.get();
+  spdlog::warn("readers have not all started after {}; ingest starts without waiting any longer",
+               format_duration(readers_start_max));
+  return {};
+}
+
+void RunningHost::log_started() const {
+  std::vector<std::string> tables, sources, running;
+  for (const auto& table : catalog_.tables()) tables.push_back(table->name());
+  for (const auto& source : config_.ingest.sources) sources.push_back(source.name);
+  for (const auto& reader : readers_->readers()) {
+    if (is_alive(reader)) running.push_back(reader.name + " " + reader.plugin_version);
+  }
+  spdlog::info("{} {} listens on {}; tables: {}; sources: {}; readers: {}", config_.name, PERCH_VERSION,
+               config_.control.socket.string(), join(tables), join(sources), join(running));
+}
+
+bool RunningHost::readers_caught_up() const {
+  const tree::Version last = store_->reads().published_version();
+  const auto readers = readers_->readers();
+  return std::all_of(readers.begin(), readers.end(), [last](const readers::ReaderStatus& reader) {
+    return !is_alive(reader) || reader.version >= last;
+  });
+}
+
+bool RunningHost::finished() {
+  if (!ingest_->finished()) return false;
+  if (readers_caught_up()) return true;
+  std::uint64_t progress = 0;
+  for (const auto& reader : readers_->readers()) progress += reader.version;
+  const auto now = std::chrono::steady_clock::now();
+  if (progress != progress_) {
+    progress_ = progress;
+    progress_at_ = now;
+  }
+  return now - progress_at_ > readers_no_progress_max;
+}
+
+HostSummary RunningHost::stop() {
+  running_ = false;
+  server_->stop();
+  ingest_->stop();
+  const auto deadline = std::chrono::steady_clock::now() + readers_last_look_max;
+  while (!readers_caught_up() && std::chrono::steady_clock::now() < deadline)
+    std::this_thread::sleep_for(2ms);
+
+  HostSummary summary;
+  const auto readers = readers_->readers();
+  summary.readers = static_cast<std::size_t>(std::count_if(readers.begin(), readers.end(), is_alive));
+  summary.rows = ingest_->commits().rows;
+  summary.commits = store_->reads().published_version();
+  for (const auto& source : ingest_->sources()) summary.rejects += source.rejects;
+  if (readers_starting_.valid()) readers_starting_.wait();  // only one that started late is still here
+  readers_->stop();
+  return summary;
+}
+
+}  // namespace perch

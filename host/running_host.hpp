@@ -1,0 +1,62 @@
+// RunningHost: all parts of a host, started and stopped in the order that they need.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <future>
+#include <memory>
+#include <string>
+
+#include "base/result.hpp"
+#include "config.hpp"
+#include "control/server.hpp"
+
+namespace perch {
+
+/// What a host has done, for its last log line.
+struct HostSummary {
+  std::uint64_t rows = 0;
+  std::uint64_t commits = 0;
+  std::uint64_t rejects = 0;
+  std::size_t readers = 0;  ///< alive when the stop began
+};
+
+/// Start: store, readers, ingest, control. Readers are up before the first row, and when the socket is there
+/// everything is. Stop: control, ingest, readers: queued rows are committed and readers see the last commit.
+///
+/// Thread safety: one thread, the one that called start.
+class RunningHost {
+ public:
+  /// Errors leave nothing running. A reader that has not started after 10 s is left behind: ingest goes on
+  /// without it.
+  static Result<std::unique_ptr<RunningHost>> start(Config config);
+  ~RunningHost();  ///< stops what still runs
+
+  /// Whether there is nothing left to do: every source has ended for good, its rows are committed, and the
+  /// readers have seen them (or, after a minute in which none of them got on, never will).
+  bool finished();
+  /// Gives readers at most 2 s to see the last commit. Waits for callbacks that are under way.
+  HostSummary stop();
+
+ private:
+  RunningHost(Config config, tables::Catalog catalog, std::unique_ptr<tree::Store> store);
+  Result<void> start_parts();
+  Result<void> start_readers();
+  void log_started() const;
+  bool readers_caught_up() const;
+
+  const Config config_;
+  const tables::Catalog catalog_;
+  const std::unique_ptr<tree::Store> store_;
+  readers::EventHub events_;
+  std::unique_ptr<readers::ReaderManager> readers_;
+  std::future<Result<void>> readers_starting_;
+  std::unique_ptr<ingest::Ingest> ingest_;
+  std::unique_ptr<control::Server> server_;
+  bool running_ = false;
+
+  std::uint64_t progress_ = 0;  ///< sum of the readers' versions when it last changed, and when that was
+  std::chrono::steady_clock::time_point progress_at_ = std::chrono::steady_clock::now();
+};
+
+}  // namespace perch
