@@ -70,7 +70,6 @@ const std::vector<std::string>& type_names() {
   static const std::vector<std::string> names = [] {
     std::vector<std::string> result;
     for (const TypeInfo& info : types) result.emplace_back(info.name);
-    result.back() = "char[N]";
     return result;
   }();
   return names;

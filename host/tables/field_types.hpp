@@ -23,7 +23,7 @@ struct ParsedType {
 /// Reads "float64", "char[8]", "uint32[4]" as they are written canonically; nothing else.
 std::optional<ParsedType> parse_type(std::string_view text) noexcept;
 
-/// All names, with "char[N]" for chars: for "did you mean" and lists.
+/// All of type_name, for "did you mean" and lists.
 const std::vector<std::string>& type_names();
 
 }  // namespace perch::tables

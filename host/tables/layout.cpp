@@ -35,11 +35,12 @@ std::uint32_t align_up(std::uint32_t offset, std::uint32_t align) noexcept {
 
 tl::unexpected<Error> unknown_type(const FieldSpec& field) {
   std::string message = "field " + quoted(field.name) + ": unknown type " + quoted(field.type);
+  const auto as_written = [](const std::string& name) { return name == "char" ? "char[N]" : name; };
   const std::string near = nearest_name(field.type.substr(0, field.type.find('[')), type_names());
-  if (!near.empty()) message += "; did you mean '" + near + "'?";
+  if (!near.empty()) message += "; did you mean '" + as_written(near) + "'?";
   message += " (types:";
-  for (const std::string& name : type_names()) message += " " + name;
-  message += ", and T[N] of a number type with N from 1 to 4096)";
+  for (const std::string& name : type_names()) message += " " + as_written(name);
+  message += ", and T[N] of a number type; N from 1 to 4096)";
   return fail(ErrorKind::usage, std::move(message));
 }
 

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "tables/catalog.hpp"
@@ -24,6 +25,7 @@ class TableWriter {
   bool has_room();
   /// Inserts or replaces. `key`: codec().words() words; `value`: value().size() bytes, padding zero.
   void upsert(tree::TableIndex table, const std::uint64_t* key, const std::byte* value);
+  /// False when there is no such row. Ask has_room before, as for upsert.
   bool erase(tree::TableIndex table, const std::uint64_t* key);
   /// Evicts what the tables' retention says, as part of the version being built. Call before each commit.
   void retain();

@@ -1,0 +1,127 @@
+#include "tables/retention_queue.hpp"
+
+#include "base/assert.hpp"
+#include "tables/field_types.hpp"
+#include "tables/ordered_bits.hpp"
+
+namespace perch::tables {
+namespace {
+
+template <class Unsigned>
+std::uint64_t float_rank(const std::byte* bytes) noexcept {
+  const auto bits = load<Unsigned>(bytes);
+  return is_nan_bits(bits) ? 0 : ordered_float(bits);  // NaN is no age: such rows go first
+}
+
+/// A number field's value as an unsigned integer of the same order.
+std::uint64_t rank_of_number(FieldType type, const std::byte* bytes) noexcept {
+  switch (type) {
+    case FieldType::uint8:
+      return load<std::uint8_t>(bytes);
+    case FieldType::uint16:
+      return load<std::uint16_t>(bytes);
+    case FieldType::uint32:
+      return load<std::uint32_t>(bytes);
+    case FieldType::uint64:
+      return load<std::uint64_t>(bytes);
+    case FieldType::int8:
+      return load<std::uint8_t>(bytes) ^ sign_bit<std::uint8_t>;
+    case FieldType::int16:
+      return load<std::uint16_t>(bytes) ^ sign_bit<std::uint16_t>;
+    case FieldType::int32:
+      return load<std::uint32_t>(bytes) ^ sign_bit<std::uint32_t>;
+    case FieldType::float32:
+      return float_rank<std::uint32_t>(bytes);
+    case FieldType::float64:
+      return float_rank<std::uint64_t>(bytes);
+    default:
+      return load<std::uint64_t>(bytes) ^ sign_bit<std::uint64_t>;  // int64, timestamp_ns
+  }
+}
+
+std::variant<InsertionRing, RankHeap> make_queue(const Table& table) {
+  if (table.retain()->by) return RankHeap(table.codec().words());
+  return InsertionRing(table.codec().words());
+}
+
+}  // namespace
+
+RetentionQueue::RetentionQueue(const Table& table, tree::Store& store)
+    : table_(table),
+      store_(store),
+      sequence_offset_(table.stored_value_bytes() - 8),
+      rows_max_(table.retain()->rows.value_or(UINT64_MAX)),
+      age_ns_(table.retain()->age ? static_cast<std::uint64_t>(table.retain()->age->count()) : UINT64_MAX),
+      queue_(make_queue(table)) {
+  const auto& by = table.retain()->by;
+  if (!by) return;
+  const Field* by_key = table.key().find(*by);
+  if (by_key) {
+    by_key_index_ = static_cast<std::uint32_t>(by_key - table.key().fields().data());
+  } else {
+    by_value_ = table.value().find(*by);
+    PERCH_ASSERT(by_value_, "Table::make checked the name");
+  }
+}
+
+void RetentionQueue::written(const std::uint64_t* key, const tree::Placed& row) {
+  RankHeap* heap = std::get_if<RankHeap>(&queue_);
+  const std::uint64_t rank = heap ? rank_of(key, row.value) : 0;
+  newest_rank_ = std::max(newest_rank_, rank);
+  if (!row.inserted) return;
+  store(++last_sequence_, row.value + sequence_offset_);
+  ++inserted_since_eviction_;
+  if (heap) {
+    heap->push(rank, last_sequence_, key);
+  } else {
+    std::get<InsertionRing>(queue_).push(last_sequence_, key);
+  }
+}
+
+std::uint64_t RetentionQueue::evict_due() {
+  const std::uint64_t evicted = std::visit([this](auto& queue) { return evict_due_from(queue); }, queue_);
+  inserted_since_eviction_ = 0;
+  return evicted;
+}
+
+template <class Queue>
+std::uint64_t RetentionQueue::evict_due_from(Queue& queue) {
+  std::uint64_t evicted = 0;
+  std::uint64_t rows = store_.rows(table_.index());
+  const auto is_live = [this](std::uint64_t sequence, const std::uint64_t* key) {
+    const std::byte* value = store_.find(table_.index(), key);
+    return value && load<std::uint64_t>(value + sequence_offset_) == sequence;
+  };
+  while (queue.size() > 0 && front_is_due(queue, rows)) {
+    // Every row has exactly one live entry: as many entries as rows means that none is stale.
+    if (queue.size() == rows || is_live(queue.front_sequence(), queue.front_key())) {
+      if (!store_.has_room_to_erase()) break;
+      const bool erased = store_.erase(table_.index(), queue.front_key());
+      PERCH_ASSERT(erased, "a live entry has its row");
+      --rows;
+      ++evicted;
+    }
+    queue.pop();
+  }
+  if (queue.size() > 2 * rows + 1024) queue.sweep(8 * inserted_since_eviction_, is_live);
+  return evicted;
+}
+
+bool RetentionQueue::front_is_due(const InsertionRing&, std::uint64_t rows) const noexcept {
+  return rows > rows_max_;
+}
+
+bool RetentionQueue::front_is_due(const RankHeap& heap, std::uint64_t rows) const noexcept {
+  return rows > rows_max_ || (newest_rank_ > age_ns_ && heap.front_rank() < newest_rank_ - age_ns_);
+}
+
+std::uint64_t RetentionQueue::rank_of(const std::uint64_t* key, const std::byte* value) const noexcept {
+  if (!by_value_) return table_.codec().ordered_bits(key, by_key_index_);
+  return rank_of_number(by_value_->type, value + by_value_->offset);
+}
+
+std::uint64_t RetentionQueue::entries() const noexcept {
+  return std::visit([](const auto& queue) { return queue.size(); }, queue_);
+}
+
+}  // namespace perch::tables
