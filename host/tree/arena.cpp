@@ -81,7 +81,14 @@ bool Arena::need(std::uint64_t end) {
   const std::uint64_t committed = committed_bytes();
   const std::uint64_t ahead = std::min(bytes_, end + step_bytes(committed));
   if (ahead <= committed) return true;
-  const std::lock_guard lock(mutex_);
+  // The helper holds the mutex through its fallocate. Who has enough does not wait for that, but asks again
+  // next time.
+  std::unique_lock lock(mutex_, std::defer_lock);
+  if (end > committed) {
+    lock.lock();
+  } else if (!lock.try_lock()) {
+    return true;
+  }
   if (ahead > wanted_) {
     wanted_ = ahead;
     wanted_changed_.notify_one();

@@ -34,9 +34,10 @@ PinSlot::PinSlot(PinSlot&& other) noexcept
     : side_(std::exchange(other.side_, nullptr)), slot_(std::exchange(other.slot_, nullptr)) {}
 
 PinSlot& PinSlot::operator=(PinSlot&& other) noexcept {
-  std::swap(side_, other.side_);
-  std::swap(slot_, other.slot_);
-  return *this;
+  PinSlot taken(std::move(other));
+  std::swap(side_, taken.side_);
+  std::swap(slot_, taken.slot_);
+  return *this;  // what was held before goes back now, with `taken`
 }
 
 PinSlot::~PinSlot() {

@@ -16,13 +16,19 @@ namespace {
 /// Dropped blocks that are worth a look at the pins: few enough to be still in cache when they are reused.
 constexpr std::uint64_t reclaim_blocks_min = 64;
 
-/// Slabs that only erasing may use: evicting copies nodes too.
-std::uint32_t erase_reserve_slabs(std::uint64_t arena_bytes) {
-  return static_cast<std::uint32_t>(std::clamp<std::uint64_t>(arena_bytes / slab_bytes / 16, 1, 64));
+/// Commits that may come, and take a record each, before reclamation gives the first record back.
+constexpr std::uint32_t records_kept = reclaim_blocks_min + 2;
+
+/// Memory that only erasing may use: evicting copies nodes too.
+std::uint64_t erase_reserve_bytes(std::uint64_t arena_bytes) {
+  return std::clamp<std::uint64_t>(arena_bytes / 16, slab_bytes, 64 * slab_bytes);
 }
 
+/// In steps of 8 tables and sources: one more of them hardly ever takes another size, which a full arena may
+/// lack.
 std::uint32_t record_units(std::size_t tables, std::size_t sources) {
-  return units_of(sizeof(VersionRecord) + tables * sizeof(TableRoot) + sources * sizeof(SourcePosition));
+  return units_of(sizeof(VersionRecord) + (tables + 7) / 8 * 8 * sizeof(TableRoot) +
+                  (sources + 7) / 8 * 8 * sizeof(SourcePosition));
 }
 
 void merge_need(std::vector<Allocator::Need>& needs, Allocator::Need need) {
@@ -58,11 +64,11 @@ struct Store::Parts {
 
   Ref record = 0;  // of the published version
   std::uint32_t record_size = 0;
+  std::size_t source_count = 0;  // of the last commit
 
   std::vector<Allocator::Need> upsert_needs;  // one upsert into each table, at the heights below
   std::vector<Allocator::Need> erase_needs;
   std::vector<Allocator::Need> scratch;
-  std::uint64_t heights = UINT64_MAX;  // sum of the trees' heights that the needs were estimated for
 
   struct {
     std::atomic<std::uint64_t> live{0}, retained{0}, free{0};
@@ -105,7 +111,7 @@ TableIndex Store::add_table(const TableShape& shape) {
   const auto index = static_cast<TableIndex>(parts.tables.size());
   parts.arena->control()->geometry[index] = geometry;  // published with the next version
   parts.tables.emplace_back(parts.context, geometry);
-  parts.heights = UINT64_MAX;
+  parts.context.needs_changed = true;
   return index;
 }
 
@@ -113,11 +119,9 @@ TableIndex Store::add_table(const TableShape& shape) {
 // ----------------------------------------------------------------------------------------------------------
 
 void Store::Parts::estimate_needs() {
-  std::uint64_t sum = 0;
-  for (const TableTree& table : tables) sum += table.root().height;
-  if (sum == heights) return;
-  heights = sum;
-  const Allocator::Need records{record_units(tables.size(), sources_max), 2};
+  if (!context.needs_changed) return;
+  context.needs_changed = false;
+  const Allocator::Need records{record_units(tables.size(), source_count), records_kept};
   upsert_needs.assign(1, records);
   erase_needs.assign(1, records);
   for (const TableTree& table : tables) {
@@ -128,16 +132,22 @@ void Store::Parts::estimate_needs() {
     table.add_erase_needs(scratch);
     for (const Allocator::Need& need : scratch) merge_need(erase_needs, need);
   }
+  // Counted in blocks of each size, not in whole slabs: after erasing here and there, memory is free in many
+  // slabs and hardly one of them is empty.
+  const std::uint64_t reserve_bytes = erase_reserve_bytes(arena->bytes()) / upsert_needs.size();
+  for (Allocator::Need& need : upsert_needs) {
+    need.blocks += static_cast<std::uint32_t>(reserve_bytes / (need.units * unit_bytes));
+  }
 }
 
 bool Store::has_room() {
   parts_->estimate_needs();
-  return parts_->allocator.can_allocate(parts_->upsert_needs, erase_reserve_slabs(parts_->arena->bytes()));
+  return parts_->allocator.can_allocate(parts_->upsert_needs, 1);  // a slab for whatever changes size
 }
 
 bool Store::has_room_to_erase() {
   parts_->estimate_needs();
-  return parts_->allocator.can_allocate(parts_->erase_needs, 1);
+  return parts_->allocator.can_allocate(parts_->erase_needs, 0);
 }
 
 Placed Store::upsert(TableIndex table, const std::uint64_t* key) { return parts_->tables[table].upsert(key); }
@@ -180,6 +190,10 @@ Version Store::commit(std::int64_t commit_time_ns, std::span<const SourcePositio
   parts.reclaimer.drop({version - 1, version, parts.record, parts.record_size});
   parts.record = record;
   parts.record_size = record_units(parts.tables.size(), positions.size());
+  if (positions.size() != parts.source_count) {
+    parts.source_count = positions.size();
+    parts.context.needs_changed = true;
+  }
   parts.context.building = version + 1;
   if (parts.reclaimer.waiting() >= reclaim_blocks_min) {
     parts.reclaimer.run(version, parts.reads, false,

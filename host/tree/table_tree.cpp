@@ -125,6 +125,7 @@ Placed TableTree::upsert(const std::uint64_t* key) {
   if (root_.root == 0) {
     root_.root = new_node(NodeKind::leaf);
     root_.height = 1;
+    context_.needs_changed = true;
   }
   Step path[height_max];
   const Ref leaf_ref = descend(key, path);
@@ -223,6 +224,7 @@ void TableTree::grow_root(const std::uint64_t* separator, Ref right) {
   place_child(root, 1, separator, right);
   root_.root = ref;
   ++root_.height;
+  context_.needs_changed = true;
 }
 
 // ---- Erase
@@ -258,7 +260,7 @@ void TableTree::shrink(Step* path, std::uint32_t level, Ref child) {
       drop_node(child);
     } else {
       const std::uint32_t capacity = level == 0 ? geometry_.leaf_rows : geometry_.inner_children;
-      if (count * 4 >= capacity || !merge_with_neighbour(parent, level == 0)) return;
+      if (count * 3 > capacity || !merge_with_neighbour(parent, level == 0)) return;
     }
     ++level;
   }
@@ -336,11 +338,13 @@ void TableTree::collapse_root() {
       drop_node(root_.root);
       root_.root = 0;
       root_.height = 0;
+      context_.needs_changed = true;
     } else if (!root.is_leaf() && root.count() == 1) {
       const Ref child = root.children()[0];
       drop_node(root_.root);
       root_.root = child;
       --root_.height;
+      context_.needs_changed = true;
     } else {
       return;
     }

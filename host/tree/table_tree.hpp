@@ -5,8 +5,8 @@
 // with that version as death.
 //
 // Splits: half and half, but an insert at the very end of a full node starts a new one beside it, so that
-// streams that append, at the right edge or to many series at once, fill their leaves. Merges: a node under a
-// quarter full joins a neighbour if both fit in three quarters of a node, so that deletes in any order give
+// streams that append, at the right edge or to many series at once, fill their leaves. Merges: a node a third
+// full or less joins a neighbour if both fit in three quarters of a node, so that deletes in any order give
 // memory back and a row more or less does not split and merge in turns.
 #pragma once
 
@@ -33,6 +33,8 @@ struct BuildContext {
   Allocator& allocator;
   Reclaimer& reclaimer;
   Version building = 1;  ///< the version being built: published + 1
+  bool needs_changed =
+      true;  ///< a tree's height did, so must the estimates of what an upsert or erase may take
 };
 
 /// For the writer thread alone.
