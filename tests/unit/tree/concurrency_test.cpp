@@ -1,0 +1,306 @@
+// One writer against readers on other threads: rows verify themselves, sums verify versions. For
+// ThreadSanitizer too.
+#include <atomic>
+#include <mutex>
+#include <thread>
+
+#include "support.hpp"
+
+namespace perch::tree::test {
+
+namespace {
+
+/// A row of the data table. Whoever reads a torn, stale or recycled one sees it by itself.
+struct Row {
+  std::uint64_t key;
+  std::uint64_t generation;
+  std::uint64_t hash;
+  std::uint64_t filler;
+
+  static Row make(std::uint64_t key, std::uint64_t generation) {
+    return {key, generation, mix(key ^ mix(generation)), ~generation};
+  }
+  bool is_whole() const { return hash == mix(key ^ mix(generation)) && filler == ~generation; }
+};
+
+/// The one row of the second table: what the first holds, written in the same commit.
+struct Totals {
+  std::uint64_t rows;
+  std::uint64_t generation_sum;
+  std::uint64_t key_sum;
+  bool operator==(const Totals&) const = default;
+};
+
+constexpr TableShape totals_shape{2, sizeof(Totals), 3, 3};
+constexpr Key totals_key{7, 7};
+
+/// Failures of all threads; doctest's assertions are for the main thread alone.
+class Failures {
+ public:
+  void require(bool condition, const char* message) {
+    if (condition) return;
+    const std::lock_guard lock(mutex_);
+    if (messages_.size() < 20) messages_.emplace_back(message);
+    failed_.store(true, std::memory_order_relaxed);  // only stops the others early
+  }
+  bool any() const { return failed_.load(std::memory_order_relaxed); }
+  void report() const {
+    for (const std::string& message : messages_) FAIL_CHECK(message);
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::string> messages_;
+  std::atomic<bool> failed_{false};
+};
+
+class Stage {
+ public:
+  Stage(std::uint32_t fan_out, std::uint64_t domain)
+      : domain_(domain),
+        shape_{1, sizeof(Row), fan_out, fan_out},
+        store_(make_store()),
+        data_(store_->add_table(shape_)),
+        totals_(store_->add_table(totals_shape)) {}
+
+  Store& store() { return *store_; }
+  const Failures& failures() const { return failures_; }
+  std::uint64_t reads() const { return reads_.load(); }
+
+  /// Random upserts and erases, the totals kept, a commit each `batch` steps, until `commits` are made.
+  void write(std::uint64_t commits, std::uint64_t batch, std::uint64_t seed) {
+    Random random(seed);
+    Totals totals{};
+    for (std::uint64_t commit = 1; commit <= commits && !failures_.any(); ++commit) {
+      for (std::uint64_t step = 0; step < batch; ++step) write_one(random, totals, commit);
+      const Placed placed = store_->upsert(totals_, totals_key.data());
+      std::memcpy(placed.value, &totals, sizeof totals);
+      store_->commit(static_cast<std::int64_t>(commit), {});
+    }
+    done_.store(true);
+  }
+
+  /// Pins, scans, gets and diffs until the writer is done, and once more.
+  void read(std::uint64_t seed) {
+    Random random(seed);
+    PinSlot slot = store_->reads().claim_slot();
+    Version seen = 0;
+    SharedSnapshot previous = store_->reads().acquire();
+    for (bool last = false; !last && !failures_.any();) {
+      last = done_.load();
+      const Snapshot snapshot = slot.pin();
+      failures_.require(snapshot.version() >= seen, "a version older than one seen before");
+      failures_.require(snapshot.version() == static_cast<std::uint64_t>(snapshot.commit_time_ns()),
+                        "the commit time is another version's");
+      seen = snapshot.version();
+      const Totals first = verify(snapshot, random.chance(50));
+      get_some(snapshot, random);
+      failures_.require(first == verify(snapshot, random.chance(50)), "a pinned snapshot changed");
+      if (random.chance(30)) slot.unpin();
+
+      SharedSnapshot current = store_->reads().acquire();
+      failures_.require(current->snapshot().version() >= seen,
+                        "a shared snapshot older than one seen before");
+      verify_diff(previous->snapshot(), current->snapshot());
+      if (random.chance(50)) previous = pass_on(std::move(current), random);
+      reads_.fetch_add(1, std::memory_order_relaxed);
+    }
+  }
+
+ private:
+  void write_one(Random& random, Totals& totals, std::uint64_t generation) {
+    const std::uint64_t key = random.below(domain_);
+    const Key words = key_of(key);
+    if (random.chance(70)) {
+      failures_.require(store_->has_room(), "the arena is full");
+      const Placed placed = store_->upsert(data_, words.data());
+      Row row;
+      std::memcpy(&row, placed.value, sizeof row);
+      if (placed.inserted) {
+        ++totals.rows;
+        totals.key_sum += key;
+      } else {
+        failures_.require(row.key == key && row.is_whole(), "the writer finds a broken row");
+        totals.generation_sum -= row.generation;
+      }
+      row = Row::make(key, generation);
+      totals.generation_sum += generation;
+      std::memcpy(placed.value, &row, sizeof row);
+    } else if (const std::byte* value = store_->find(data_, words.data())) {
+      Row row;
+      std::memcpy(&row, value, sizeof row);
+      --totals.rows;
+      totals.key_sum -= key;
+      totals.generation_sum -= row.generation;
+      failures_.require(store_->erase(data_, words.data()), "erase misses a row that find found");
+    }
+  }
+
+  Totals totals_of(const Snapshot& snapshot) {
+    Totals totals{};
+    const std::byte* value = snapshot.get(totals_, totals_key.data());
+    failures_.require(value != nullptr || snapshot.version() == 0, "the totals are missing");
+    if (value) std::memcpy(&totals, value, sizeof totals);
+    return totals;
+  }
+
+  /// Scans the data table and compares with the totals of the same version.
+  Totals verify(const Snapshot& snapshot, bool reverse) {
+    Totals sums{};
+    std::uint64_t before = 0;
+    Cursor cursor(snapshot, data_, {}, {}, reverse);
+    for (Run run = cursor.next(); run.count != 0; run = cursor.next()) {
+      for (std::uint32_t i = 0; i < run.count; ++i) {
+        Row row;
+        std::memcpy(&row, run.values + static_cast<std::ptrdiff_t>(i) * run.value_stride, sizeof row);
+        failures_.require(row.is_whole() && row.key == run.key_word(i, 0), "a broken row");
+        failures_.require(row.generation <= snapshot.version(), "a row younger than its snapshot");
+        failures_.require(sums.rows == 0 || (reverse ? row.key < before : row.key > before),
+                          "rows out of order");
+        before = row.key;
+        ++sums.rows;
+        sums.generation_sum += row.generation;
+        sums.key_sum += row.key;
+      }
+    }
+    failures_.require(sums.rows == snapshot.rows(data_), "the row count is not the scan's");
+    failures_.require(sums == totals_of(snapshot), "a version's sums are not those committed with it");
+    return sums;
+  }
+
+  void get_some(const Snapshot& snapshot, Random& random) {
+    for (int i = 0; i < 50; ++i) {
+      const std::uint64_t key = random.below(domain_);
+      const std::byte* value = snapshot.get(data_, key_of(key).data());
+      if (!value) continue;
+      Row row;
+      std::memcpy(&row, value, sizeof row);
+      failures_.require(row.is_whole() && row.key == key, "get finds a broken row");
+    }
+  }
+
+  void verify_diff(const Snapshot& previous, const Snapshot& current) {
+    Totals totals = totals_of(previous);
+    Diff diff(previous, current, data_, sizeof(Row));
+    for (Change change{}; diff.next(change);) {
+      Row row;
+      if (change.old_value) {
+        std::memcpy(&row, change.old_value, sizeof row);
+        failures_.require(row.is_whole() && row.key == change.key[0], "a broken old row in a diff");
+        --totals.rows;
+        totals.generation_sum -= row.generation;
+        totals.key_sum -= row.key;
+      }
+      if (change.new_value) {
+        std::memcpy(&row, change.new_value, sizeof row);
+        failures_.require(row.is_whole() && row.key == change.key[0], "a broken new row in a diff");
+        ++totals.rows;
+        totals.generation_sum += row.generation;
+        totals.key_sum += row.key;
+      }
+    }
+    failures_.require(totals == totals_of(current),
+                      "a diff does not lead from one version's sums to the other's");
+  }
+
+  /// Swaps a shared snapshot with whatever another reader left: they change threads, and the last holder may
+  /// be any.
+  SharedSnapshot pass_on(SharedSnapshot snapshot, Random& random) {
+    const std::lock_guard lock(passing_);
+    SharedSnapshot& place = passed_[random.below(std::size(passed_))];
+    if (!place || place->snapshot().version() > snapshot->snapshot().version()) {
+      place = snapshot;
+      return snapshot;
+    }
+    std::swap(place, snapshot);
+    return snapshot;
+  }
+
+  const std::uint64_t domain_;
+  const TableShape shape_;
+  std::unique_ptr<Store> store_;
+  const TableIndex data_;
+  const TableIndex totals_;
+  Failures failures_;
+  std::atomic<bool> done_{false};
+  std::atomic<std::uint64_t> reads_{0};
+  std::mutex passing_;
+  SharedSnapshot passed_[3];  // guarded by passing_; goes before the store
+};
+
+void run(std::uint32_t fan_out, std::uint64_t domain, std::uint64_t commits, std::uint64_t batch) {
+  Stage stage(fan_out, domain);
+  std::vector<std::thread> readers;
+  for (std::uint64_t i = 0; i < 4; ++i) readers.emplace_back([&stage, i] { stage.read(i + 1); });
+  std::thread writer([&] { stage.write(commits * soak_factor(), batch, 99); });
+  writer.join();
+  for (std::thread& reader : readers) reader.join();
+  stage.failures().report();
+  CHECK(stage.reads() >= 4);
+  CHECK(stage.store().check() == "");
+}
+
+}  // namespace
+
+TEST_CASE("concurrency: readers see whole versions while the writer commits each row") {
+  run(3, 100, 20000, 1);
+}
+
+TEST_CASE("concurrency: readers see whole versions while the writer commits batches") {
+  run(0, 3000, 3000, 50);
+}
+
+TEST_CASE("concurrency: slots are claimed and given back while the writer scans them") {
+  auto store = make_store();
+  const TableIndex table = store->add_table({1, 8, 3, 3});
+  std::atomic<bool> done{false};
+  Failures failures;
+  std::vector<std::thread> readers;
+  for (std::uint64_t reader = 0; reader < 4; ++reader) {
+    readers.emplace_back([&, reader] {
+      Random random(reader);
+      while (!done.load() && !failures.any()) {
+        std::vector<PinSlot> slots;  // more than a chunk's worth between the four
+        for (std::uint64_t i = random.below(60); i > 0; --i) {
+          slots.push_back(store->reads().claim_slot());
+          const Snapshot snapshot = slots.back().pin();
+          const std::byte* value = snapshot.get(table, key_of(1).data());
+          failures.require(value || snapshot.version() == 0, "a row is missing");
+          if (value) failures.require(stamp_of(value, 8) == snapshot.version(), "a row of another version");
+        }
+      }
+    });
+  }
+  for (std::uint64_t version = 1; version <= 20000 * soak_factor() && !failures.any(); ++version) {
+    put(*store, table, key_of(1), 8, version);
+    store->commit(0, {});
+  }
+  done.store(true);
+  for (std::thread& reader : readers) reader.join();
+  failures.report();
+  store->reclaim_all();
+  CHECK(store->stats().retained_bytes == 0);
+}
+
+TEST_CASE("concurrency: memory statistics may be read by any thread") {
+  auto store = make_store();
+  const TableIndex table = store->add_table({1, 8, 3, 3});
+  std::atomic<bool> done{false};
+  std::thread watcher([&] {
+    SharedSnapshot held;
+    while (!done.load()) {
+      const MemoryStats stats = store->stats();
+      if (stats.live_bytes > stats.reserved_bytes) std::abort();
+      (void)store->retained_versions();
+      held = store->reads().acquire();
+    }
+  });
+  for (std::uint64_t i = 0; i < 20000; ++i) {
+    put(*store, table, key_of(i % 100), 8, i);
+    store->commit(0, {});
+  }
+  done.store(true);
+  watcher.join();
+}
+
+}  // namespace perch::tree::test

@@ -1,0 +1,184 @@
+// A small arena: it says no in time, erasing goes on, and nothing is lost on the way.
+#include "lock_step.hpp"
+
+namespace perch::tree::test {
+
+namespace {
+
+struct Table {
+  TableIndex index;
+  TableShape shape;
+};
+
+/// Upserts a row into each table until the store says that there is no room. Returns the next key.
+std::uint64_t fill_up(Store& store, const std::vector<Table>& tables, std::vector<Model>& models,
+                      std::uint64_t next) {
+  for (; store.has_room(); ++next) {
+    for (std::size_t i = 0; i < tables.size(); ++i) {  // one upsert into each after one yes: that is promised
+      const Key key = key_of(mix(next));
+      const std::uint64_t stamp = mix(next + i);
+      fill_value(store.upsert(tables[i].index, key.data()).value, tables[i].shape.value_bytes, stamp);
+      models[i][key] = stamp;
+    }
+    if (next % 50 == 0) store.commit(0, {});
+    expect(next < 10'000'000, "a small arena never fills");
+  }
+  store.commit(0, {});
+  return next;
+}
+
+/// Erases `count` rows of each table at random places; commits whenever there is no room to erase.
+void erase_some(Store& store, const std::vector<Table>& tables, std::vector<Model>& models, std::size_t count,
+                Random& random) {
+  for (std::size_t i = 0; i < tables.size(); ++i) {
+    for (std::size_t erased = 0; erased < count && !models[i].empty(); ++erased) {
+      auto row = models[i].lower_bound(key_of(random.next()));
+      if (row == models[i].end()) row = models[i].begin();
+      for (int commits = 0; !store.has_room_to_erase(); ++commits) {
+        expect(commits < 1000, "there is never room to erase");
+        store.commit(0, {});
+      }
+      expect(store.erase(tables[i].index, row->first.data()), "erase misses a row");
+      models[i].erase(row);
+      if (erased % 50 == 0) store.commit(0, {});
+    }
+  }
+  store.commit(0, {});
+}
+
+void expect_all(Store& store, const std::vector<Table>& tables, const std::vector<Model>& models) {
+  const std::string problem = store.check();
+  expect(problem.empty(), problem);
+  const SharedSnapshot snapshot = store.reads().acquire();
+  for (std::size_t i = 0; i < tables.size(); ++i)
+    expect_equal(snapshot->snapshot(), tables[i].index, tables[i].shape, models[i]);
+}
+
+void fill_and_empty(std::uint64_t arena_bytes, const std::vector<TableShape>& shapes, int rounds) {
+  auto store = make_store(arena_bytes);
+  std::vector<Table> tables;
+  for (const TableShape& shape : shapes) tables.push_back({store->add_table(shape), shape});
+  std::vector<Model> models(shapes.size());
+  Random random(arena_bytes);
+  std::uint64_t next = 0;
+  std::size_t first_rows = 0;
+  for (int round = 0; round < rounds; ++round) {
+    INFO("round ", round);
+    next = fill_up(*store, tables, models, next);
+    expect_all(*store, tables, models);
+    const MemoryStats stats = store->stats();
+    CHECK(stats.live_bytes + stats.retained_bytes + stats.free_bytes <= arena_bytes);
+    CHECK(stats.committed_bytes <= stats.reserved_bytes);
+    if (round == 0) first_rows = models[0].size();
+    CHECK(models[0].size() >= first_rows / 2);  // memory comes back: it does not fill earlier and earlier
+    const std::size_t rows = models[0].size();
+    const std::size_t erase_count = round % 3 == 0 ? rows / 2 : round % 3 == 1 ? rows * 2 / 3 : rows;
+    erase_some(*store, tables, models, erase_count, random);
+    expect_all(*store, tables, models);
+    store->reclaim_all();
+    CHECK(store->has_room());
+  }
+}
+
+}  // namespace
+
+TEST_CASE("growth: a full arena says so, and goes on after erasing") {
+  fill_and_empty(std::uint64_t{8} << 20, {{1, 120, 0, 0}}, 9);
+}
+
+TEST_CASE("growth: small nodes, large values, and tables of equal sizes share a small arena") {
+  fill_and_empty(std::uint64_t{4} << 20, {{1, 8, 3, 3}}, 6);
+  fill_and_empty(std::uint64_t{16} << 20, {{1, 4096, 0, 0}}, 6);
+  fill_and_empty(std::uint64_t{16} << 20, {{8, value_bytes_max, 3, 3}}, 6);
+  fill_and_empty(std::uint64_t{16} << 20, {{1, 200, 0, 0}, {1, 200, 0, 0}, {1, 200, 0, 0}, {1, 200, 0, 0}},
+                 6);
+  fill_and_empty(std::uint64_t{24} << 20, {{1, 32, 3, 3}, {2, 200, 0, 0}, {8, 4096, 4, 4}}, 6);
+}
+
+TEST_CASE("growth: many tables in a small arena") {
+  std::vector<TableShape> shapes(40, TableShape{1, 400, 0, 0});
+  fill_and_empty(std::uint64_t{32} << 20, shapes, 2);
+}
+
+TEST_CASE("growth: full of retained versions, it has room again when their pins go") {
+  auto store = make_store(std::uint64_t{16} << 20);
+  const std::vector<Table> tables{{store->add_table({1, 32, 0, 0}), {1, 32, 0, 0}}};
+  std::vector<Model> models(1);
+  for (std::uint64_t i = 0; i < 40000; ++i) {
+    put(*store, tables[0].index, key_of(mix(i)), 32, mix(i));
+    models[0][key_of(mix(i))] = mix(i);
+    if (i % 100 == 0) store->commit(0, {});
+  }
+  std::vector<SharedSnapshot> held;
+  std::vector<Model> held_models;
+  std::uint64_t round = 0;
+  for (; store->has_room(); ++round) {  // every pinned version retains its own copies of the leaves
+    const Key key = key_of(mix(round * 7919 % 40000));
+    const std::uint64_t stamp = mix(round + 1);
+    fill_value(store->upsert(tables[0].index, key.data()).value, 32, stamp);
+    models[0][key] = stamp;
+    if (round % 4000 == 0) {
+      store->commit(0, {});
+      held.push_back(store->reads().acquire());
+      held_models.push_back(models[0]);
+    }
+    expect(round < 1'000'000, "pinned versions never fill the arena");
+  }
+  store->commit(0, {});
+  CHECK(held.size() >= 1);
+  Random random(1);
+  for (int i = 0; i < 100 && store->has_room_to_erase(); ++i) {
+    const Key key = models[0].begin()->first;
+    CHECK(store->erase(tables[0].index, key.data()));
+    models[0].erase(key);
+  }
+  store->commit(0, {});
+  for (std::size_t i = 0; i < held.size(); ++i)
+    expect_equal(held[i]->snapshot(), tables[0].index, tables[0].shape, held_models[i]);
+  expect_all(*store, tables, models);
+  held.clear();
+  store->commit(0, {});
+  store->reclaim_all();
+  CHECK(store->has_room());
+  CHECK(store->has_room_to_erase());
+  expect_all(*store, tables, models);
+}
+
+TEST_CASE("growth: one version too large for the arena stays whole when committed in parts") {
+  auto store = make_store(std::uint64_t{8} << 20);
+  const std::vector<Table> tables{{store->add_table({1, 200, 0, 0}), {1, 200, 0, 0}}};
+  std::vector<Model> models(1);
+  std::uint64_t next = 0;
+  for (; store->has_room(); ++next) {  // never a commit before it is full
+    fill_value(store->upsert(tables[0].index, key_of(next).data()).value, 200, next);
+    models[0][key_of(next)] = next;
+  }
+  CHECK(next > 1000);
+  CHECK(store->published_version() == 0);
+  store->commit(0, {});
+  expect_all(*store, tables, models);
+}
+
+TEST_CASE("growth: an arena of an impossible size is refused with a reason") {
+  for (const std::uint64_t arena_bytes : {std::uint64_t{0}, std::uint64_t{1000}, std::uint64_t{1} << 45}) {
+    StoreOptions options;
+    options.arena_bytes = arena_bytes;
+    const auto store = Store::create(options);
+    REQUIRE(!store);
+    CHECK(!store.error().message.empty());
+  }
+}
+
+TEST_CASE("growth: many stores, one after the other and together") {
+  std::vector<std::unique_ptr<Store>> stores;
+  for (int i = 0; i < 40; ++i) {
+    stores.push_back(make_store(std::uint64_t{1} << 30));
+    const TableIndex table = stores.back()->add_table({1, 8, 3, 3});
+    for (std::uint64_t key = 0; key < 100; ++key) put(*stores.back(), table, key_of(key), 8, key);
+    stores.back()->commit(0, {});
+    if (stores.size() > 4) stores.erase(stores.begin());
+  }
+  for (const auto& store : stores) CHECK(store->check() == "");
+}
+
+}  // namespace perch::tree::test

@@ -1,0 +1,73 @@
+#include "support.hpp"
+
+namespace perch::tree::test {
+
+namespace {
+
+/// Walks `cursor` along the model's rows from `row` to `end`, which are in scan order.
+template <class Iterator>
+void expect_scan(Cursor cursor, const TableShape& shape, Iterator row, Iterator end, std::uint32_t max_rows) {
+  for (Run run = cursor.next(max_rows); run.count != 0; run = cursor.next(max_rows)) {
+    expect(run.count <= max_rows, "a run is longer than asked for");
+    const std::byte* value = run.values;
+    for (std::uint32_t i = 0; i < run.count; ++i, value += run.value_stride, ++row) {
+      expect(row != end, "the scan has too many rows");
+      Key key{};
+      run.copy_key(i, shape.key_words, key.data());
+      expect(key == row->first, "the scan has another key than the model");
+      expect(value_is(value, shape.value_bytes, row->second), "the scan has another value than the model");
+    }
+  }
+  expect(row == end, "the scan ends early");
+  expect(cursor.next(max_rows).count == 0, "the scan goes on after its end");
+}
+
+}  // namespace
+
+void expect_equal(const Snapshot& snapshot, TableIndex table, const TableShape& shape, const Model& model,
+                  std::uint32_t max_rows) {
+  expect(snapshot.rows(table) == model.size(), "the row count is not the model's");
+  expect_scan(Cursor(snapshot, table), shape, model.begin(), model.end(), max_rows);
+  expect_scan(Cursor(snapshot, table, {}, {}, true), shape, model.rbegin(), model.rend(), max_rows);
+  for (const auto& [key, stamp] : model) {
+    const std::byte* value = snapshot.get(table, key.data());
+    expect(value != nullptr, "get does not find a row of the model");
+    expect(value_is(value, shape.value_bytes, stamp), "get finds another value than the model");
+  }
+}
+
+void expect_diff(const Snapshot& previous, const Model& previous_model, const Snapshot& current,
+                 const Model& current_model, TableIndex table, const TableShape& shape) {
+  Diff diff(previous, current, table, shape.value_bytes);
+  Change change{};
+  auto expect_change = [&](ChangeKind kind, const Key& key, const std::uint64_t* old_stamp,
+                           const std::uint64_t* new_stamp) {
+    expect(diff.next(change), "the diff ends early");
+    expect(std::memcmp(change.key, key.data(), shape.key_words * 8) == 0, "the diff has another key");
+    expect(change.kind == kind, "the diff has another kind of change");
+    expect((change.old_value != nullptr) == (old_stamp != nullptr), "old value missing or surplus");
+    expect((change.new_value != nullptr) == (new_stamp != nullptr), "new value missing or surplus");
+    if (old_stamp) expect(value_is(change.old_value, shape.value_bytes, *old_stamp), "wrong old value");
+    if (new_stamp) expect(value_is(change.new_value, shape.value_bytes, *new_stamp), "wrong new value");
+  };
+  auto left = previous_model.begin();
+  auto right = current_model.begin();
+  while (left != previous_model.end() || right != current_model.end()) {
+    if (right == current_model.end() || (left != previous_model.end() && left->first < right->first)) {
+      expect_change(ChangeKind::removed, left->first, &left->second, nullptr);
+      ++left;
+    } else if (left == previous_model.end() || right->first < left->first) {
+      expect_change(ChangeKind::inserted, right->first, nullptr, &right->second);
+      ++right;
+    } else {
+      if (values_differ(left->second, right->second, shape.value_bytes))
+        expect_change(ChangeKind::updated, left->first, &left->second, &right->second);
+      ++left;
+      ++right;
+    }
+  }
+  expect(!diff.next(change), "the diff has a change too many");
+  expect(!diff.next(change), "the diff goes on after its end");
+}
+
+}  // namespace perch::tree::test
