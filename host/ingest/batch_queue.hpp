@@ -1,0 +1,74 @@
+// BatchQueue: a bounded queue of row batches from one source to the writer.
+//
+// The queue's slots *are* the batches: the source fills one in place and publishes it, the writer applies it
+// in place and gives it back. Nothing is copied or allocated after construction.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <vector>
+
+#include "ingest/row_batch.hpp"
+
+namespace perch::ingest {
+
+/// Thread safety: free_slot and publish are for the source's thread, front and pop for the writer's, size and
+/// capacity for any.
+///
+/// Invariants
+///   1. head_ ≤ tail_ ≤ head_ + capacity. Slots [head_, tail_) belong to the writer, all others to the
+///   source.
+///   2. head_ is written by the writer alone, tail_ by the source alone. Both only grow (they wrap at 2^32,
+///   and the
+///      capacity is a power of two).
+///
+/// Every store of head_ and tail_ is a release of the slot's bytes to the other side, whose load acquires
+/// them. They are seq_cst all the same: each is the "work" of a Doorbell, whose invariant 1 needs it, at one
+/// store per batch.
+class BatchQueue {
+ public:
+  static constexpr std::uint32_t batches = 16;
+  static_assert((batches & (batches - 1)) == 0);
+
+  BatchQueue(std::uint32_t key_words, std::uint32_t value_bytes)
+      : slots_(batches, RowBatch(key_words, value_bytes)) {}
+
+  static constexpr std::uint32_t capacity() noexcept { return batches; }
+  std::uint32_t size() const noexcept {
+    // head_ first: it never passes the tail_ loaded after it, so the difference is not negative. A third
+    // thread may see more than the capacity when both moved in between, which only a display would show.
+    const std::uint32_t head = head_.load(std::memory_order_seq_cst);
+    return tail_.load(std::memory_order_seq_cst) - head;
+  }
+
+  /// The batch to fill next; nullptr when the queue is full.
+  RowBatch* free_slot() noexcept {
+    const std::uint32_t tail = tail_.load(std::memory_order_relaxed);  // relaxed: our own word
+    if (tail - head_.load(std::memory_order_seq_cst) == batches) return nullptr;
+    return &slots_[tail % batches];
+  }
+  /// Hands the batch that free_slot returned to the writer.
+  void publish() noexcept {
+    tail_.store(tail_.load(std::memory_order_relaxed) + 1,
+                std::memory_order_seq_cst);  // relaxed: our own word
+  }
+
+  /// The oldest batch; nullptr when there is none.
+  RowBatch* front() noexcept {
+    const std::uint32_t head = head_.load(std::memory_order_relaxed);  // relaxed: our own word
+    if (head == tail_.load(std::memory_order_seq_cst)) return nullptr;
+    return &slots_[head % batches];
+  }
+  /// Gives the front batch back to the source.
+  void pop() noexcept {
+    head_.store(head_.load(std::memory_order_relaxed) + 1,
+                std::memory_order_seq_cst);  // relaxed: our own word
+  }
+
+ private:
+  std::vector<RowBatch> slots_;
+  alignas(64) std::atomic<std::uint32_t> head_{0};
+  alignas(64) std::atomic<std::uint32_t> tail_{0};
+};
+
+}  // namespace perch::ingest

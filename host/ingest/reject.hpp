@@ -1,0 +1,36 @@
+// Why a row is not taken. The names are public: they stand in the reject log and in the status.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+namespace perch::ingest {
+
+enum class RejectReason : std::uint8_t {
+  not_json,
+  not_object,
+  missing_field,
+  wrong_type,
+  out_of_range,
+  string_too_long,
+  not_utf8,
+  nul_in_string,
+  nan_in_key,
+  row_too_long,
+};
+inline constexpr std::array<const char*, 10> reject_reason_names{
+    "not_json",        "not_object", "missing_field", "wrong_type", "out_of_range",
+    "string_too_long", "not_utf8",   "nul_in_string", "nan_in_key", "row_too_long"};
+
+constexpr const char* name(RejectReason reason) noexcept {
+  return reject_reason_names[static_cast<std::size_t>(reason)];
+}
+
+struct Reject {
+  RejectReason reason = RejectReason::not_json;
+  std::string message;  ///< the field, what was expected, what was found
+};
+
+}  // namespace perch::ingest

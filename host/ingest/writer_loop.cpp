@@ -1,0 +1,206 @@
+#include "ingest/writer_loop.hpp"
+
+#include <pthread.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+#include "base/units.hpp"
+
+namespace perch::ingest {
+namespace {
+
+constexpr std::chrono::milliseconds retry_delay_min{1};
+constexpr std::chrono::milliseconds retry_delay_max{10};
+
+}  // namespace
+
+WriterLoop::WriterLoop(tree::Store& store, const tables::Catalog& catalog, const IngestSpec& spec)
+    : store_(store),
+      table_count_(catalog.tables().size()),
+      max_rows_(std::max(spec.commit_max_rows, 1u)),
+      max_delay_(spec.commit_max_delay),
+      writer_(store, catalog),
+      positions_(spec.sources.size()),
+      committed_(std::make_unique<Committed[]>(spec.sources.size())),
+      evicted_(std::make_unique<std::atomic<std::uint64_t>[]>(table_count_)) {}
+
+WriterLoop::~WriterLoop() {
+  PERCH_ASSERT(!thread_.joinable(), "the writer loop destroyed while its thread runs");
+}
+
+void WriterLoop::start(const std::vector<std::unique_ptr<Source>>& sources) {
+  PERCH_ASSERT(sources.size() == positions_.size(), "the spec's sources are the loop's sources");
+  for (const auto& source : sources) inputs_.push_back({source.get()});
+  thread_ = std::thread([this] { run(); });
+  ::pthread_setname_np(thread_.native_handle(), "perch-writer");
+}
+
+void WriterLoop::stop() {
+  stopping_.store(true, std::memory_order_seq_cst);  // seq_cst: work of the bell (Doorbell, invariant 1)
+  bell_.ring();
+  if (thread_.joinable()) thread_.join();
+}
+
+void WriterLoop::run() {
+  while (true) {
+    // Read before the queues: what was queued when the stop was requested is seen by drain_once.
+    const bool stopping = stopping_.load(std::memory_order_seq_cst);
+    if (drain_once()) continue;
+    if (stopping) break;
+    sleep_until_due();
+  }
+  if (uncommitted_ > 0) commit();
+  if (!work_is_queued()) return;
+  std::uint64_t left = 0;
+  for (const Input& input : inputs_) left += input.source->queue().size();
+  spdlog::error("stopped while the arena was full: {} batches of rows are not committed", left);
+}
+
+/// One round over all sources, a batch of each. False when there was nothing to do, or no room and a stop.
+bool WriterLoop::drain_once() {
+  bool applied = false;
+  for (std::size_t index = 0; index < inputs_.size(); ++index) applied |= apply_batch(index);
+  if (uncommitted_ > 0 && now_ - first_row_ >= max_delay_) commit();
+  return applied;
+}
+
+bool WriterLoop::apply_batch(std::size_t index) {
+  Input& input = inputs_[index];
+  Source& source = *input.source;
+  const RowBatch* batch = source.queue().front();
+  if (batch == nullptr) return false;
+  now_ = Clock::now();
+  if (rows_waited_ == Clock::time_point{}) rows_waited_ = now_;
+  const tree::TableIndex table = source.table().index();
+  tree::SourcePosition& position = positions_[index];
+  position.restarts = batch->run();
+  while (input.next_row < batch->size()) {
+    if (!writer_.has_room() && !make_room()) return false;
+    writer_.upsert(table, batch->key(input.next_row), batch->value(input.next_row));
+    position.bytes = batch->end(input.next_row);
+    ++position.rows;
+    ++input.next_row;
+    if (uncommitted_++ == 0) first_row_ = now_;
+    if (uncommitted_ >= max_rows_) commit();
+  }
+  input.next_row = 0;
+  source.queue().pop();
+  if (source.queue().size() <= BatchQueue::batches / 2) source.room_bell().ring();
+  return true;
+}
+
+void WriterLoop::commit() {
+  writer_.retain();
+  const std::int64_t commit_time_ns = unix_now_ns();
+  const tree::Version version = writer_.commit(commit_time_ns, positions_);
+  committed_rows_ += uncommitted_;
+  uncommitted_ = 0;
+  now_ = Clock::now();
+  longest_gap_ns_ = std::max<std::int64_t>(longest_gap_ns_, (now_ - rows_waited_).count());
+  rows_waited_ = now_;
+  publish_status(version, commit_time_ns);
+}
+
+void WriterLoop::publish_status(tree::Version version, std::int64_t commit_time_ns) {
+  version_.store(version, std::memory_order_relaxed);
+  last_commit_ns_.store(commit_time_ns, std::memory_order_relaxed);
+  gap_ns_.store(longest_gap_ns_, std::memory_order_relaxed);
+  for (tree::TableIndex table = 0; table < table_count_; ++table) {
+    evicted_[table].store(writer_.evicted_rows(table), std::memory_order_relaxed);
+  }
+  rows_.store(committed_rows_, std::memory_order_relaxed);
+  for (std::size_t source = 0; source < positions_.size(); ++source) {
+    committed_[source].bytes.store(positions_[source].bytes, std::memory_order_relaxed);
+    committed_[source].restarts.store(positions_[source].restarts, std::memory_order_relaxed);
+    // release, and last: who sees these rows as committed sees the version that has them, and all figures
+    // above.
+    committed_[source].rows.store(positions_[source].rows, std::memory_order_release);
+  }
+}
+
+/// Nothing was queued: sleeps until a source rings, or the uncommitted rows are due.
+void WriterLoop::sleep_until_due() {
+  now_ = Clock::now();
+  std::chrono::nanoseconds timeout = Doorbell::sleep_max;
+  if (uncommitted_ > 0) {
+    timeout = first_row_ + max_delay_ - now_;
+  } else {
+    rows_waited_ = {};
+  }
+  if (timeout.count() > 0) {
+    bell_.sleep([this] { return !work_is_queued() && !stopping_.load(std::memory_order_seq_cst); }, timeout);
+    now_ = Clock::now();
+  }
+}
+
+bool WriterLoop::work_is_queued() const {
+  return std::any_of(inputs_.begin(), inputs_.end(),
+                     [](const Input& input) { return input.source->queue().front() != nullptr; });
+}
+
+/// Called when there is no room for the next row. False: there still is none, and the stop was requested.
+bool WriterLoop::make_room() {
+  if (uncommitted_ > 0) commit();
+  auto delay = retry_delay_min;
+  while (!try_to_make_room()) {
+    if (!out_of_room_.load(std::memory_order_relaxed)) tell_out_of_room();  // relaxed: our own flag
+    if (stopping_.load(std::memory_order_seq_cst)) return false;
+    bell_.sleep([this] { return !stopping_.load(std::memory_order_seq_cst); }, delay);
+    delay = std::min(delay * 2, retry_delay_max);
+  }
+  if (out_of_room_.load(std::memory_order_relaxed)) {
+    out_of_room_.store(false, std::memory_order_relaxed);  // relaxed: a figure for a display
+    spdlog::info("the arena has room again: ingest goes on");
+  }
+  now_ = Clock::now();
+  return true;
+}
+
+bool WriterLoop::try_to_make_room() {
+  const std::uint64_t evicted = total_evicted();
+  writer_.retain();
+  if (total_evicted() != evicted) commit();  // what was evicted is free only behind a commit
+  store_.reclaim_all();
+  return writer_.has_room();
+}
+
+std::uint64_t WriterLoop::total_evicted() const {
+  std::uint64_t total = 0;
+  for (tree::TableIndex table = 0; table < table_count_; ++table) total += writer_.evicted_rows(table);
+  return total;
+}
+
+void WriterLoop::tell_out_of_room() {
+  out_of_room_.store(true, std::memory_order_relaxed);  // relaxed: a figure for a display
+  const tree::MemoryStats memory = store_.stats();
+  spdlog::error(
+      "the arena of {} is full: {} in use, {} held back by snapshots; sources are held back and no row is "
+      "lost. Raise "
+      "arena.size, add retention, or release snapshots",
+      format_size(memory.reserved_bytes), format_size(memory.live_bytes), format_size(memory.retained_bytes));
+}
+
+CommitStatus WriterLoop::status() const {
+  CommitStatus status;
+  status.version = version_.load(std::memory_order_relaxed);
+  status.rows = rows_.load(std::memory_order_relaxed);
+  status.last_commit_ns = last_commit_ns_.load(std::memory_order_relaxed);
+  status.longest_gap_ns = gap_ns_.load(std::memory_order_relaxed);
+  status.out_of_room = out_of_room_.load(std::memory_order_relaxed);
+  return status;
+}
+
+tree::SourcePosition WriterLoop::committed(std::size_t source) const {
+  tree::SourcePosition position;
+  position.rows = committed_[source].rows.load(std::memory_order_acquire);  // see publish_status
+  position.bytes = committed_[source].bytes.load(std::memory_order_relaxed);
+  position.restarts = committed_[source].restarts.load(std::memory_order_relaxed);
+  return position;
+}
+
+std::uint64_t WriterLoop::evicted_rows(tree::TableIndex table) const {
+  return evicted_[table].load(std::memory_order_relaxed);
+}
+
+}  // namespace perch::ingest

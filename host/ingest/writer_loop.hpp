@@ -1,0 +1,104 @@
+// WriterLoop: the one thread that changes the tables. It takes rows from all sources in turn and commits
+// them.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <thread>
+#include <vector>
+
+#include "ingest/doorbell.hpp"
+#include "ingest/ingest.hpp"
+#include "ingest/source.hpp"
+#include "tables/table_writer.hpp"
+#include "tree/store.hpp"
+
+namespace perch::ingest {
+
+/// Commits at max_rows rows, or max_delay after the first row that is not committed. In steady state it
+/// allocates nothing from the heap and takes no lock.
+///
+/// When the arena is full no row is lost: the row at hand and those queued stay where they are, the queues
+/// fill, and the sources stop reading. It tries again every few milliseconds (retention, and readers that let
+/// go, make room).
+///
+/// Thread safety: start and stop from one thread; `bell` as it says; the rest from any.
+class WriterLoop {
+ public:
+  /// `spec` gives the commit policy. All sources are given before start; their order is that of the positions
+  /// in a commit. All references outlive this.
+  WriterLoop(tree::Store& store, const tables::Catalog& catalog, const IngestSpec& spec);
+  ~WriterLoop();
+
+  void start(const std::vector<std::unique_ptr<Source>>& sources);
+  /// Once the sources have ended: applies and commits what is queued (as far as there is room), joins the
+  /// thread.
+  void stop();
+  Doorbell& bell() noexcept { return bell_; }
+
+  CommitStatus status() const;
+  /// Of the source with this index in the spec, as of the last commit.
+  tree::SourcePosition committed(std::size_t source) const;
+  std::uint64_t evicted_rows(tree::TableIndex table) const;
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  struct Input {
+    Source* source;
+    std::uint32_t next_row = 0;  // of the front batch
+  };
+  /// What others may see, written after each commit. relaxed, being figures for a display that may belong to
+  /// different commits, except `rows` (see committed()).
+  struct Committed {
+    std::atomic<std::uint64_t> bytes{0};
+    std::atomic<std::uint64_t> rows{0};
+    std::atomic<std::uint64_t> restarts{0};
+  };
+
+  void run();
+  bool drain_once();
+  bool apply_batch(std::size_t index);
+  bool make_room();
+  bool try_to_make_room();
+  void commit();
+  void publish_status(tree::Version version, std::int64_t commit_time_ns);
+  void sleep_until_due();
+  bool work_is_queued() const;
+  void tell_out_of_room();
+  std::uint64_t total_evicted() const;
+
+  // Constant after start
+  tree::Store& store_;
+  const std::size_t table_count_;
+  const std::uint32_t max_rows_;
+  const std::chrono::nanoseconds max_delay_;
+
+  // The writer thread's own
+  tables::TableWriter writer_;
+  std::vector<Input> inputs_;
+  std::vector<tree::SourcePosition> positions_;  // of the rows applied so far
+  std::uint32_t uncommitted_ = 0;                // rows applied since the last commit
+  std::uint64_t committed_rows_ = 0;
+  Clock::time_point now_{};          // refreshed once per batch and commit
+  Clock::time_point first_row_{};    // when the first uncommitted row was applied
+  Clock::time_point rows_waited_{};  // since when rows have been waiting for a commit; zero: none are
+  std::int64_t longest_gap_ns_ = 0;
+  std::thread thread_;
+
+  // Shared
+  Doorbell bell_;
+  std::atomic<bool> stopping_{false};
+  std::unique_ptr<Committed[]> committed_;                 // by source
+  std::unique_ptr<std::atomic<std::uint64_t>[]> evicted_;  // by table
+  std::atomic<tree::Version> version_{0};
+  std::atomic<std::uint64_t> rows_{0};
+  std::atomic<std::int64_t> last_commit_ns_{0};
+  std::atomic<std::int64_t> gap_ns_{0};
+  std::atomic<bool> out_of_room_{false};
+};
+
+}  // namespace perch::ingest
