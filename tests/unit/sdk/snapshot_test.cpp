@@ -1,0 +1,138 @@
+// Snapshot, Range, Scan and Changes over the fake host.
+#include "perch/snapshot.hpp"
+
+#include <doctest/doctest.h>
+
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "fake_host.hpp"
+#include "records.hpp"
+
+namespace {
+
+using perch::ChangeKind;
+using perch::Range;
+using Trades = trades::Table;
+
+trades::Key key(const char* symbol, std::uint64_t seq) {
+  trades::Key made{{}, seq};
+  made.symbol = symbol;
+  return made;
+}
+trades::Value value(double price) { return {{static_cast<std::int64_t>(price)}, price, 2 * price}; }
+
+/// 100 rows each of A, B and C; the price tells the row: 1000 × symbol + seq.
+struct ThreeSymbols {
+  perch::test::FakeHost host{{&processes::Table::facts, &Trades::facts}};
+  ThreeSymbols() {
+    for (int symbol = 1; symbol <= 3; ++symbol) {
+      const char name[] = {static_cast<char>('A' + symbol - 1), '\0'};
+      for (int seq = 0; seq < 100; ++seq)
+        host.put<Trades>(key(name, static_cast<std::uint64_t>(seq)), value(symbol * 1000 + seq));
+    }
+    host.commit(77);
+  }
+  perch::Snapshot snapshot() const { return {host.view(), host.newest().c_snapshot()}; }
+};
+
+/// Every row's key and value must belong together; returns the rows' prices.
+std::vector<int> prices(perch::Scan<Trades> scan) {
+  std::vector<int> found;
+  for (const auto& [row_key, row_value] : scan) {
+    const int price = static_cast<int>(row_value.price);
+    CHECK(static_cast<int>(row_key.seq) == price % 1000);
+    CHECK(row_key.symbol.view() == std::string(1, static_cast<char>('A' + price / 1000 - 1)));
+    CHECK(row_value.size == 2 * price);
+    found.push_back(price);
+  }
+  return found;
+}
+std::vector<int> counted(int first, int count, int step = 1) {
+  std::vector<int> numbers;
+  for (int i = 0; i < count; ++i) numbers.push_back(first + i * step);
+  return numbers;
+}
+
+TEST_CASE_FIXTURE(ThreeSymbols, "a snapshot tells its version, time and rows, and gets rows in place") {
+  CHECK(snapshot().version() == 1);
+  CHECK(snapshot().time().ns == 77);
+  CHECK(snapshot().rows<Trades>() == 300);
+  CHECK(snapshot().rows<processes::Table>() == 0);
+  const trades::Value* found = snapshot().get<Trades>(key("B", 42));
+  REQUIRE(found != nullptr);
+  CHECK(found->price == 2042);
+  CHECK(found == host.newest().tables[1].value(142));
+  CHECK(snapshot().get<Trades>(key("B", 100)) == nullptr);
+  CHECK(snapshot().get<Trades>(key("D", 0)) == nullptr);
+}
+
+TEST_CASE_FIXTURE(ThreeSymbols, "a scan gives every row of its range in order") {
+  CHECK(prices(snapshot().scan<Trades>()).size() == 300);
+  CHECK(prices(snapshot().scan<Trades>(key("B", 10), key("B", 13))) == counted(2010, 3));
+  CHECK(prices(snapshot().scan(Range<Trades>().from(key("B", 10)).to(key("B", 13)))) == counted(2010, 4));
+  CHECK(prices(snapshot().scan(Range<Trades>().after(key("B", 10)).before(key("B", 13)))) ==
+        counted(2011, 2));
+  CHECK(prices(snapshot().scan<Trades>(key("B", 13), key("B", 10))).empty());
+}
+
+TEST_CASE_FIXTURE(ThreeSymbols, "a bound of fewer fields covers every key that starts so") {
+  CHECK(prices(snapshot().scan(Range<Trades>().prefix(key("B", 55), 1))) == counted(2000, 100));
+  CHECK(prices(snapshot().scan(Range<Trades>().after(key("B", 55), 1))) == counted(3000, 100));
+  CHECK(prices(snapshot().scan(Range<Trades>().before(key("B", 55), 1))) == counted(1000, 100));
+  CHECK_THROWS_AS(Range<Trades>().from(key("B", 55), 3), std::out_of_range);
+}
+
+TEST_CASE_FIXTURE(ThreeSymbols, "a reverse scan is the scan backwards") {
+  CHECK(prices(snapshot().scan(Range<Trades>().prefix(key("B", 0), 1).reverse())) == counted(2099, 100, -1));
+  auto scan = snapshot().scan(Range<Trades>().reverse());
+  const auto last = scan.begin();
+  REQUIRE(last != scan.end());
+  CHECK((*last).value.price == 3099);
+}
+
+TEST_CASE_FIXTURE(ThreeSymbols, "a table that the reader does not list is an error that names it") {
+  using Unlisted = perch::Table<"unlisted", trades::Key, trades::Value>;
+  CHECK_THROWS_WITH(snapshot().rows<Unlisted>(), "the reader's Tables do not list the table 'unlisted'");
+}
+
+TEST_CASE_FIXTURE(ThreeSymbols, "the changes of a step are net, in key order, with old and new values") {
+  const auto& before = host.newest();
+  host.put<Trades>(key("A", 5), value(9));
+  host.erase<Trades>(key("B", 7));
+  host.put<Trades>(key("D", 1), value(4001));
+  host.put<Trades>(key("E", 1), value(1));
+  host.erase<Trades>(key("E", 1));
+  const auto& after = host.commit();
+  const perch_step c_step{sizeof(perch_step), 0, before.c_snapshot(), after.c_snapshot()};
+  const perch::Step step(host.view(), c_step);
+  CHECK(step.previous().version() == 1);
+  CHECK(step.current().version() == 2);
+
+  using Seen = std::tuple<ChangeKind, std::string, double, double>;
+  std::vector<Seen> seen;
+  for (const auto& change : step.changes<Trades>()) {
+    seen.emplace_back(change.kind, std::string(change.key.symbol.view()) + std::to_string(change.key.seq),
+                      change.old_value ? change.old_value->price : -1,
+                      change.new_value ? change.new_value->price : -1);
+  }
+  CHECK(seen == std::vector<Seen>{{ChangeKind::updated, "A5", 1005, 9},
+                                  {ChangeKind::removed, "B7", 2007, -1},
+                                  {ChangeKind::inserted, "D1", -1, 4001}});
+}
+
+TEST_CASE_FIXTURE(ThreeSymbols, "changes come in batches without a gap") {
+  const perch_step c_step{sizeof(perch_step), 0, host.empty().c_snapshot(), host.newest().c_snapshot()};
+  std::size_t inserted = 0;
+  double sum = 0;
+  for (const auto& change : perch::Step(host.view(), c_step).changes<Trades>()) {
+    CHECK(change.kind == ChangeKind::inserted);
+    ++inserted;
+    sum += change.new_value->price;
+  }
+  CHECK(inserted == 300);
+  CHECK(sum == 100 * 6000 + 3 * 4950);
+}
+
+}  // namespace
