@@ -149,8 +149,8 @@ TEST_CASE("cursor: random ranges of a large tree") {
   const TableIndex table = store->add_table(shape);
   Model model;
   Random random(5);
-  for (int i = 0; i < 20000; ++i) {
-    const Key key = make_key(KeyKind::clustered, 2, random.below(30000));
+  for (int i = 0; i < 6000; ++i) {
+    const Key key = make_key(KeyKind::clustered, 2, random.below(9000));
     const std::uint64_t stamp = random.next();
     put(*store, table, key, shape.value_bytes, stamp);
     model[key] = stamp;
@@ -159,7 +159,7 @@ TEST_CASE("cursor: random ranges of a large tree") {
   const SharedSnapshot snapshot = store->reads().acquire();
   auto any_bound = [&] {
     return TestBound{static_cast<TestBound::Kind>(random.below(3)),
-                     make_key(KeyKind::clustered, 2, random.below(30000))};
+                     make_key(KeyKind::clustered, 2, random.below(9000))};
   };
   for (int i = 0; i < 60; ++i)
     expect_range(snapshot->snapshot(), table, shape, model, any_bound(), any_bound());

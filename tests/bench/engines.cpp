@@ -1,0 +1,38 @@
+#include "engine.hpp"
+
+namespace perch::bench {
+
+std::unique_ptr<Engine> make_perch_engine();
+#ifdef PERCH_BENCH_LMDB
+std::unique_ptr<Engine> make_lmdb_engine();
+#endif
+#ifdef PERCH_BENCH_ABSL
+std::unique_ptr<Engine> make_absl_engine();
+#endif
+
+const std::vector<EngineKind>& engine_kinds() {
+  static const std::vector<EngineKind> kinds = {
+      {"perch", make_perch_engine, true},
+#ifdef PERCH_BENCH_LMDB
+      {"lmdb", make_lmdb_engine, true},
+#endif
+#ifdef PERCH_BENCH_ABSL
+      {"absl", make_absl_engine, false},
+#endif
+  };
+  return kinds;
+}
+
+const std::vector<std::string>& missing_engines() {
+  static const std::vector<std::string> missing = {
+#ifndef PERCH_BENCH_LMDB
+      "lmdb (not found when this was built: liblmdb-dev)",
+#endif
+#ifndef PERCH_BENCH_ABSL
+      "absl (not found when this was built: libabsl-dev)",
+#endif
+  };
+  return missing;
+}
+
+}  // namespace perch::bench

@@ -1,0 +1,116 @@
+// perch: the host's own tree, used as the host uses it.
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include "engine.hpp"
+#include "tree/cursor.hpp"
+#include "tree/store.hpp"
+
+namespace perch::bench {
+
+namespace {
+
+class PerchReader : public Reader {
+ public:
+  PerchReader(tree::ReadSide& reads, tree::TableIndex table)
+      : reads_(reads), slot_(reads.claim_slot()), table_(table) {}
+
+  std::uint64_t get(std::span<const std::uint64_t> keys) override {
+    const tree::Snapshot snapshot = slot_.pin();
+    std::uint64_t sum = 0;
+    for (const std::uint64_t& key : keys) {
+      const std::byte* value = snapshot.get(table_, &key);
+      if (value) sum += digest(*reinterpret_cast<const Value*>(value));
+    }
+    slot_.unpin();
+    return sum;
+  }
+
+  std::uint64_t scan() override {
+    const tree::Snapshot snapshot = slot_.pin();
+    std::uint64_t sum = 0;
+    tree::Cursor cursor(snapshot, table_);
+    for (tree::Run run = cursor.next(); run.count != 0; run = cursor.next()) {
+      const std::byte* value = run.values;
+      for (std::uint32_t row = 0; row < run.count; ++row, value += run.value_stride)
+        sum += run.key_word(row, 0) + digest(*reinterpret_cast<const Value*>(value));
+    }
+    slot_.unpin();
+    return sum;
+  }
+
+  std::uint64_t snapshots(std::uint64_t times) override {
+    std::uint64_t with_rows = 0;
+    for (std::uint64_t i = 0; i < times; ++i) {
+      with_rows += slot_.pin().version() != 0;
+      slot_.unpin();
+    }
+    return with_rows;
+  }
+
+  void stall() override { stalled_ = reads_.acquire(); }
+
+ private:
+  tree::ReadSide& reads_;
+  tree::PinSlot slot_;
+  const tree::TableIndex table_;
+  tree::SharedSnapshot stalled_;
+};
+
+class PerchEngine : public Engine {
+ public:
+  PerchEngine() {
+    auto store = tree::Store::create({std::uint64_t{8} << 30});
+    if (!store) {
+      std::fprintf(stderr, "perch: %s\n", store.error().message.c_str());
+      std::exit(1);
+    }
+    store_ = std::move(*store);
+    table_ = store_->add_table({1, sizeof(Value), 0, 0});
+  }
+
+  std::unique_ptr<Reader> make_reader() override {
+    return std::make_unique<PerchReader>(store_->reads(), table_);
+  }
+
+  bool upsert(std::span<const std::uint64_t> keys, std::uint64_t round) override {
+    for (const std::uint64_t key : keys)
+      if (!put(key, round)) return false;
+    store_->commit(0, {});
+    return true;
+  }
+
+  bool append_and_evict(std::uint64_t first_new, std::uint64_t first_old, std::uint64_t count) override {
+    for (std::uint64_t i = 0; i < count; ++i) {
+      if (!put(first_new + i, 0)) return false;
+      const std::uint64_t old = first_old + i;
+      store_->erase(table_, &old);
+    }
+    store_->commit(0, {});
+    return true;
+  }
+
+  std::optional<std::uint64_t> memory_bytes() const override {
+    const tree::MemoryStats stats = store_->stats();
+    return stats.live_bytes + stats.retained_bytes + stats.free_bytes;
+  }
+
+ private:
+  bool put(std::uint64_t key, std::uint64_t round) {
+    if (!store_->has_room()) return false;
+    const Value value = make_value(key, round);
+    std::memcpy(store_->upsert(table_, &key).value, &value, sizeof value);
+    return true;
+  }
+
+  std::unique_ptr<tree::Store> store_;
+  tree::TableIndex table_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<Engine> make_perch_engine();
+std::unique_ptr<Engine> make_perch_engine() { return std::make_unique<PerchEngine>(); }
+
+}  // namespace perch::bench
