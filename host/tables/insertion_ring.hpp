@@ -24,7 +24,6 @@ class InsertionRing {
 
   std::uint64_t size() const noexcept { return (swept_ - head_) + (tail_ - unswept_); }
   std::uint64_t capacity() const noexcept { return capacity_; }
-  bool sweeping() const noexcept { return swept_ != unswept_; }
 
   void push(std::uint64_t sequence, const std::uint64_t* key);
   /// The oldest entry; size() > 0. Valid until the next push, pop or sweep.
@@ -54,14 +53,15 @@ class InsertionRing {
 
 template <class IsLive>
 void InsertionRing::sweep(std::uint64_t entries, IsLive is_live) {
-  if (!sweeping() && unswept_ == tail_) swept_ = unswept_ = head_;  // the last pass is over: begin anew
-  for (; entries > 0 && unswept_ != tail_; --entries, ++unswept_) {
-    const std::uint64_t* from = entry(unswept_);
-    if (!is_live(from[0], from + 1)) continue;
-    if (swept_ != unswept_) std::copy_n(from, stride_, entry(swept_));
-    ++swept_;
+  for (; entries > 0 && size() > 0; --entries) {
+    if (unswept_ == tail_) swept_ = unswept_ = head_;  // the last pass is over: begin anew
+    const std::uint64_t* from = entry(unswept_++);
+    if (is_live(from[0], from + 1)) {
+      std::uint64_t* to = entry(swept_++);
+      if (to != from) std::copy_n(from, stride_, to);
+    }
+    if (unswept_ == tail_) tail_ = unswept_ = swept_;  // the gap closes
   }
-  if (unswept_ == tail_) tail_ = unswept_ = swept_;
 }
 
 }  // namespace perch::tables

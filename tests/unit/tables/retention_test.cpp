@@ -1,0 +1,224 @@
+// What retention keeps, against a model that sorts all rows at every turn.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <map>
+#include <random>
+
+#include "tables/retention_queue.hpp"
+#include "tables/table_writer.hpp"
+#include "tree/store.hpp"
+
+using namespace perch;
+using namespace perch::tables;
+
+namespace {
+
+struct Key {
+  std::int64_t when;
+  std::uint16_t id;
+  std::array<char, 6> padding{};
+};
+
+struct Value {
+  std::uint64_t stamp;  // what the last write left: a row that shows another was mixed up
+  std::int64_t ts;
+  double level;
+  std::int32_t small;
+  std::int32_t padding = 0;
+};
+
+TableSpec spec_with(const RetainSpec& retain) {
+  return {"rows",
+          {{"when", "int64"}, {"id", "uint16"}},
+          {{"stamp", "uint64"}, {"ts", "timestamp_ns"}, {"level", "float64"}, {"small", "int32"}},
+          retain};
+}
+
+/// A row of the model: how it was inserted, and what it holds now.
+struct Row {
+  Key key;
+  Value value;
+  double rank;  // exact here: all numbers are small
+  std::uint64_t sequence;
+};
+
+class Model {
+ public:
+  explicit Model(RetainSpec retain) : retain_(std::move(retain)) {}
+
+  void upsert(const std::vector<std::uint64_t>& words, const Key& key, const Value& value) {
+    newest_ = std::max(newest_, rank(key, value));
+    const auto [row, inserted] = rows_.try_emplace(words, Row{key, value, rank(key, value), sequence_ + 1});
+    if (inserted) ++sequence_;
+    row->second.value = value;
+  }
+  bool erase(const std::vector<std::uint64_t>& words) { return rows_.erase(words) > 0; }
+
+  std::uint64_t evict() {
+    std::vector<std::pair<std::pair<double, std::uint64_t>, std::vector<std::uint64_t>>> order;
+    for (const auto& [words, row] : rows_) order.push_back({{row.rank, row.sequence}, words});
+    std::sort(order.begin(), order.end());
+    std::size_t due = retain_.rows && order.size() > *retain_.rows ? order.size() - *retain_.rows : 0;
+    if (retain_.age) {
+      const double oldest = newest_ - static_cast<double>(retain_.age->count());
+      while (due < order.size() && order[due].first.first < oldest) ++due;
+    }
+    for (std::size_t i = 0; i < due; ++i) rows_.erase(order[i].second);
+    return due;
+  }
+
+  const std::map<std::vector<std::uint64_t>, Row>& rows() const { return rows_; }
+
+ private:
+  double rank(const Key& key, const Value& value) const {
+    if (!retain_.by) return 0;
+    if (*retain_.by == "when") return static_cast<double>(key.when);
+    if (*retain_.by == "id") return key.id;
+    if (*retain_.by == "stamp") return static_cast<double>(value.stamp);
+    if (*retain_.by == "ts") return static_cast<double>(value.ts);
+    if (*retain_.by == "small") return value.small;
+    return std::isnan(value.level) ? -1e300 : value.level;
+  }
+
+  RetainSpec retain_;
+  std::map<std::vector<std::uint64_t>, Row> rows_;
+  double newest_ = -1e301;
+  std::uint64_t sequence_ = 0;
+};
+
+struct Bench {
+  std::unique_ptr<tree::Store> store;
+  Catalog catalog;
+  std::unique_ptr<TableWriter> writer;
+
+  explicit Bench(const RetainSpec& retain)
+      : store(tree::Store::create({.arena_bytes = std::uint64_t{64} << 20}).value()),
+        catalog(Catalog::make({spec_with(retain)}).value()),
+        writer(std::make_unique<TableWriter>(*store, catalog)) {}
+  const Table& table() const { return *catalog.tables()[0]; }
+};
+
+std::vector<std::uint64_t> words_of(const Table& table, const Key& key) {
+  std::vector<std::uint64_t> words(table.codec().words());
+  REQUIRE(table.codec().encode(reinterpret_cast<const std::byte*>(&key), words.data()));
+  return words;
+}
+
+void compare(const Bench& bench, const Model& model) {
+  REQUIRE(bench.writer->rows(0) == model.rows().size());
+  for (const auto& [words, row] : model.rows()) {
+    const std::byte* found = bench.store->find(0, words.data());
+    REQUIRE(found);
+    REQUIRE(std::memcmp(found, &row.value, sizeof row.value) == 0);
+  }
+}
+
+/// Random upserts, updates and deletes in small versions.
+void run(const RetainSpec& retain, std::uint64_t seed, int versions) {
+  std::mt19937_64 random(seed);
+  Bench bench(retain);
+  Model model(retain);
+  std::uint64_t stamp = 0;
+  std::uint64_t evicted = 0;
+  for (int version = 0; version < versions; ++version) {
+    for (std::uint64_t i = random() % 40; i > 0; --i) {
+      const Key key{static_cast<std::int64_t>(random() % 40) - 20, static_cast<std::uint16_t>(random() % 20)};
+      const auto words = words_of(bench.table(), key);
+      if (random() % 5 == 0) {
+        CHECK(bench.writer->erase(0, words.data()) == model.erase(words));
+        continue;
+      }
+      const double level = random() % 16 == 0 ? std::nan("") : static_cast<double>(random() % 100) - 50;
+      const Value value{++stamp, version + static_cast<std::int64_t>(random() % 30) - 15, level,
+                        static_cast<std::int32_t>(random() % 64) - 32};
+      REQUIRE(bench.writer->has_room());
+      bench.writer->upsert(0, words.data(), reinterpret_cast<const std::byte*>(&value));
+      model.upsert(words, key, value);
+    }
+    bench.writer->retain();
+    evicted += model.evict();
+    CHECK(bench.writer->evicted_rows(0) == evicted);
+    compare(bench, model);
+    bench.writer->commit(version, {});
+  }
+  CHECK(evicted > 0);
+  CHECK(bench.store->check() == "");
+}
+
+}  // namespace
+
+TEST_CASE("the oldest rows go: in order of insertion, or of any field, by number or by age") {
+  using std::chrono::nanoseconds;
+  const std::vector<RetainSpec> specs{{1, {}, {}},
+                                      {50, {}, {}},
+                                      {300, {}, {}},
+                                      {50, {}, "when"},
+                                      {50, {}, "id"},
+                                      {50, {}, "stamp"},
+                                      {50, {}, "level"},
+                                      {50, {}, "small"},
+                                      {{}, nanoseconds(20), "ts"},
+                                      {60, nanoseconds(40), "ts"},
+                                      {1, nanoseconds(1), "ts"}};
+  std::uint64_t seed = 0;
+  for (const RetainSpec& retain : specs) {
+    CAPTURE(retain.by.value_or("insertion"));
+    for (int round = 0; round < 4; ++round) run(retain, ++seed, 500);
+  }
+}
+
+TEST_CASE("without retention nothing goes and no byte is added") {
+  tree::StoreOptions options{.arena_bytes = std::uint64_t{16} << 20};
+  const auto store = tree::Store::create(options).value();
+  TableSpec spec = spec_with({});
+  spec.retain.reset();
+  const Catalog catalog = Catalog::make({spec}).value();
+  TableWriter writer(*store, catalog);
+  for (std::uint16_t id = 0; id < 1000; ++id) {
+    const Value value{id, 0, 0, 0};
+    REQUIRE(writer.has_room());
+    writer.upsert(0, words_of(*catalog.tables()[0], {0, id}).data(),
+                  reinterpret_cast<const std::byte*>(&value));
+    writer.retain();
+  }
+  CHECK(writer.rows(0) == 1000);
+  CHECK(writer.evicted_rows(0) == 0);
+}
+
+TEST_CASE("a table that is inserted into and deleted from for ever keeps a bounded queue") {
+  for (const RetainSpec& retain : {RetainSpec{100'000, {}, {}}, RetainSpec{100'000, {}, "ts"}}) {
+    CAPTURE(retain.by.value_or("insertion"));
+    const auto store = tree::Store::create({.arena_bytes = std::uint64_t{64} << 20}).value();
+    const auto table = Table::make(spec_with(retain), 0).value();
+    tree::TableShape shape;
+    shape.key_words = table->codec().words();
+    shape.value_bytes = table->stored_value_bytes();
+    store->add_table(shape);
+    RetentionQueue queue(*table, *store);
+    std::mt19937_64 random(9);
+    std::uint64_t rows_max = 0;
+    std::uint64_t entries_max = 0;
+    for (std::int64_t step = 0; step < 200'000; ++step) {
+      const auto words = words_of(*table, {static_cast<std::int64_t>(random() % 1500), 0});
+      REQUIRE(store->has_room());
+      const tree::Placed row = store->upsert(0, words.data());
+      const Value value{0, static_cast<std::int64_t>(random() % 1000), 0, 0};
+      std::memcpy(row.value, &value, sizeof value);
+      queue.written(words.data(), row);
+      const auto victim = words_of(*table, {static_cast<std::int64_t>(random() % 1500), 0});
+      store->erase(0, victim.data());
+      rows_max = std::max(rows_max, store->rows(0));
+      if (step % 16 == 0) {
+        queue.evict_due();
+        entries_max = std::max(entries_max, queue.entries());
+        store->commit(step, {});
+      }
+    }
+    CHECK(rows_max > 500);
+    CHECK(entries_max > rows_max);  // there was something to sweep
+    CHECK(entries_max < 5 * rows_max / 2 + 1024 + 16);
+  }
+}
