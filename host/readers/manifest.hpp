@@ -30,15 +30,15 @@ struct Manifest {
   std::string text;           ///< the note's descriptor, byte for byte
 };
 
-/// Reads the ELF note from an open file (libelf, bounds-checked; nothing is mapped or executed). Errors tell a text file,
-/// a truncated file, another machine's file and a library without a manifest apart, in words.
+/// Reads the ELF note from an open file (libelf, bounds-checked; nothing is mapped or executed). Errors tell
+/// a text file, a truncated file, another machine's file and a library without a manifest apart, in words.
 Result<Manifest> read_manifest(int fd, const std::filesystem::path& name);
 /// The same from the note's text.
 Result<Manifest> parse_manifest(std::string_view text);
 
-/// Whether the plugin's tables fit the host's (equal key layouts; each of its value fields with the same name, type and
-/// offset, size and alignment at most the host's). The error is `incompatible` with one detail line per difference and
-/// the command that makes the right header.
+/// Whether the plugin's tables fit the host's (equal key layouts; each of its value fields with the same
+/// name, type and offset, size and alignment at most the host's). The error is `incompatible` with one detail
+/// line per difference and the command that makes the right header.
 Result<void> check_compatible(const Manifest& manifest, const tables::Catalog& catalog);
 
 }  // namespace perch::readers

@@ -25,11 +25,24 @@ struct InstanceSpec {
   std::string config = "{}";  ///< JSON object
 };
 
+/// What happens to a reader that faults: a new instance after a delay that doubles with each fault, and
+/// quarantine for one that would need more than `limit` restarts within `window`.
+struct RestartSpec {
+  std::chrono::nanoseconds delay_min = std::chrono::milliseconds(100);
+  std::chrono::nanoseconds delay_max = std::chrono::seconds(10);
+  std::uint32_t limit = 5;
+  std::chrono::nanoseconds window = std::chrono::minutes(1);
+};
+
 struct ReadersSpec {
   std::filesystem::path folder;  ///< watched; empty: none. Created when missing.
   std::chrono::nanoseconds probation = std::chrono::seconds(5);
   std::vector<InstanceSpec> instances;
   std::filesystem::path private_folder;  ///< <run_dir>/generations: the private copies
+  RestartSpec restart;
+  /// How long the manager waits for a plugin's function (create, restore and start, save, stop and destroy).
+  /// One that hangs longer fails the request; its generation stays loaded, and is closed when it comes back.
+  std::chrono::nanoseconds callback_deadline = std::chrono::seconds(10);
 };
 
 struct MetricValue {
@@ -70,8 +83,10 @@ struct SwapReport {
   std::vector<SwapStep> steps;
 };
 
-/// All lives are changed by one thread, the manager's own; requests are put in order in its bounded queue.
-/// Thread safety: every method from any thread. `done` is called on the manager thread when the thing is done, once.
+/// All lives are changed by one thread, the manager's own; requests are put in order in its queue of at most
+/// 1024. Thread safety: every method from any thread; start and stop once each. `done` is called once, when
+/// the thing is done, on the manager thread; on the caller's when the queue is full or the manager does not
+/// run. It must not wait.
 class ReaderManager {
  public:
   template <class T>
@@ -80,15 +95,19 @@ class ReaderManager {
   ReaderManager(ReadersSpec spec, const tables::Catalog& catalog, tree::ReadSide& reads, EventHub& events);
   ~ReaderManager();
 
-  /// Starts the manager thread; returns when the instances of the config and the files of the folder have settled.
+  /// Starts the manager thread; returns when the instances of the config and the files of the folder have
+  /// settled.
   Result<void> start();
-  /// Stops every reader (stop, destroy, join, unload).
+  /// Stops every reader (stop, destroy, join, unload). Swaps in probation end with `refused`.
   void stop();
+  /// After stop: whether a plugin that hangs in a callback was left behind with its thread. It still uses the
+  /// tree: the process must end (std::_Exit) without taking the tree down.
+  bool left_threads_behind() const;
 
   /// Runs a plugin file as a reader called `name` (empty: the plugin's id).
   void load(std::filesystem::path file, std::string name, std::string config, Done<ReaderStatus> done);
-  /// Replaces the reader's generation by one loaded from `file` (empty: the file it came from). Ends with the verdict,
-  /// after probation. `probation`: nullopt: the configured one.
+  /// Replaces the reader's generation by one loaded from `file` (empty: the file it came from). Ends with the
+  /// verdict, after probation. `probation`: nullopt: the configured one.
   void swap(std::string name, std::filesystem::path file, std::optional<std::chrono::nanoseconds> probation,
             Done<SwapReport> done);
   void accept(std::string name, Done<ReaderStatus> done);

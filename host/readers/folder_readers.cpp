@@ -1,0 +1,183 @@
+#include "readers/folder_readers.hpp"
+
+#include <algorithm>
+
+#include "base/log.hpp"
+
+namespace perch::readers {
+namespace {
+
+/// One line: the message and its details.
+std::string full_text(const Error& error) {
+  std::string text = error.message;
+  for (const std::string& detail : error.details) text += "; " + detail;
+  return text;
+}
+
+std::string stem(const std::string& name) { return std::filesystem::path(name).stem().string(); }
+
+}  // namespace
+
+FolderReaders::FolderReaders(const ReadersSpec& spec, const tables::Catalog& catalog, Lifecycle& lifecycle)
+    : spec_(spec), catalog_(catalog), lifecycle_(lifecycle) {}
+
+void FolderReaders::look_at(const std::string& name) {
+  std::error_code error;
+  const auto status = std::filesystem::symlink_status(spec_.folder / name, error);
+  if (status.type() == std::filesystem::file_type::not_found) {
+    look_at_removed(name);
+  } else {
+    look_at_file(name);
+  }
+}
+
+void FolderReaders::look_at_postponed() {
+  for (const std::string& name : std::exchange(postponed_, {})) look_at(name);
+}
+
+std::vector<std::string> FolderReaders::readers_of(const std::filesystem::path& path) const {
+  std::vector<std::string> names;
+  for (const auto& [name, reader] : lifecycle_.readers()) {
+    if (reader.file == path || (reader.probation && reader.probation->old.library->source() == path))
+      names.push_back(name);
+  }
+  return names;
+}
+
+void FolderReaders::look_at_removed(const std::string& name) {
+  files_.erase(name);
+  postponed_.erase(name);
+  for (const std::string& reader : readers_of(spec_.folder / name)) {
+    lifecycle_.unload(reader, [](const Result<void>&) {});
+    lifecycle_.expect_again(reader);
+  }
+}
+
+void FolderReaders::look_at_file(const std::string& name) {
+  const std::filesystem::path path = spec_.folder / name;
+  const auto readers = readers_of(path);
+  const bool in_probation = std::any_of(readers.begin(), readers.end(), [this](const std::string& reader) {
+    return lifecycle_.readers().at(reader).probation.has_value();
+  });
+  if (in_probation) {
+    postponed_.insert(name);
+    return;
+  }
+  auto file = PluginFile::open(path);
+  if (!file) {
+    if (file.error().kind == ErrorKind::not_found) return look_at_removed(name);
+    return refuse(name, file.error());
+  }
+  if (auto checked = check(name, *file, files_[name]); !checked) {
+    // The id of a running file stays: it is what its readers run.
+    if (File& known = files_[name]; known.plugin.empty() || !known.refusal.empty())
+      known.plugin = file->manifest().id;
+    return refuse(name, checked.error());
+  }
+  files_[name] = File{file->manifest().id, "", ""};
+  if (!readers.empty()) return swap_readers(name, *file, readers);
+  if (auto started = start_readers(*file); !started) refuse(name, started.error());
+}
+
+Result<void> FolderReaders::check(const std::string& name, const PluginFile& file, const File& known) const {
+  const std::string& id = file.manifest().id;
+  if (known.refusal.empty() && !known.plugin.empty() && known.plugin != id) {
+    return fail(ErrorKind::refused, file.path().string() + " was plugin " + known.plugin +
+                                        " and is now plugin " + id +
+                                        "; remove it first, or give the new one a file of its own");
+  }
+  for (const auto& [other_name, other] : files_) {
+    if (other_name != name && other.plugin == id && other.refusal.empty()) {
+      return fail(ErrorKind::refused, file.path().string() + " is plugin " + id + ", which " + other_name +
+                                          " in the same folder is already; remove one of them");
+    }
+  }
+  return check_compatible(file.manifest(), catalog_);
+}
+
+Result<void> FolderReaders::start_readers(const PluginFile& file) {
+  std::vector<InstanceSpec> wanted;
+  for (const InstanceSpec& instance : spec_.instances) {
+    if (instance.plugin == file.manifest().id) wanted.push_back(instance);
+  }
+  if (wanted.empty()) wanted.push_back({file.manifest().id, file.manifest().id, "{}"});
+  for (const InstanceSpec& instance : wanted) {
+    if (const auto found = lifecycle_.readers().find(instance.name); found != lifecycle_.readers().end()) {
+      return fail(ErrorKind::refused, "there is a reader " + instance.name + " already, loaded from " +
+                                          found->second.file.string() + "; unload it first");
+    }
+    // Every reader has a generation of its own, copied from a descriptor of its own.
+    auto again = PluginFile::open(file.path());
+    if (!again) return fail(again.error());
+    if (auto running = lifecycle_.keep_running(std::move(*again), instance); !running) return running;
+  }
+  return {};
+}
+
+void FolderReaders::swap_readers(const std::string& name, const PluginFile& file,
+                                 const std::vector<std::string>& readers) {
+  const auto hash = file.hash_now();
+  for (const std::string& reader_name : readers) {
+    const Reader& reader = lifecycle_.readers().at(reader_name);
+    const bool is_same =
+        hash && reader.generation.instance && reader.generation.library->content_hash() == *hash;
+    if (is_same) continue;  // written again, but nothing changed
+    auto begun =
+        lifecycle_.begin_swap(reader_name, file.path(), std::nullopt, [](const Result<SwapReport>&) {});
+    if (!begun) refuse(name, begun.error());
+  }
+}
+
+void FolderReaders::refuse(const std::string& name, const Error& error) {
+  File& file = files_[name];
+  file.refusal = full_text(error);
+  if (file.refusal == file.last_refusal) return;
+  file.last_refusal = file.refusal;
+  spdlog::warn("{}: {}", name, file.refusal);
+  const auto readers = readers_of(spec_.folder / name);
+  for (const std::string& reader : readers) lifecycle_.note_error(reader, file.refusal);
+  lifecycle_.publish_event("reader.refused", readers.empty() ? "" : readers.front(), 0, file.refusal,
+                           spec_.folder / name);
+}
+
+void FolderReaders::show_refused() {
+  std::vector<ReaderStatus> others;
+  for (const InstanceSpec& instance : spec_.instances) {
+    if (lifecycle_.readers().contains(instance.name)) continue;
+    ReaderStatus status;
+    status.name = instance.name;
+    status.plugin = instance.plugin;
+    const bool unloaded = lifecycle_.was_unloaded(instance.name);
+    status.state = unloaded ? "stopped" : "refused";
+    status.last_error = unloaded ? "unloaded on request" : why_missing(instance);
+    others.push_back(std::move(status));
+  }
+  for (const auto& [name, file] : files_) {
+    const auto is_told = [&, &id = file.plugin, &path = name](const InstanceSpec& i) {
+      return i.plugin == (id.empty() ? stem(path) : id);
+    };
+    if (file.refusal.empty() || std::any_of(spec_.instances.begin(), spec_.instances.end(), is_told) ||
+        !readers_of(spec_.folder / name).empty()) {
+      continue;
+    }
+    ReaderStatus status;
+    status.name = stem(name);
+    status.plugin = file.plugin;
+    status.state = "refused";
+    status.file = (spec_.folder / name).string();
+    status.last_error = file.refusal;
+    others.push_back(std::move(status));
+  }
+  lifecycle_.show_also(std::move(others));
+}
+
+std::string FolderReaders::why_missing(const InstanceSpec& instance) const {
+  for (const auto& [name, file] : files_) {
+    if (!file.refusal.empty() && (file.plugin.empty() ? stem(name) : file.plugin) == instance.plugin)
+      return file.refusal;
+  }
+  return spec_.folder.empty() ? "no plugin folder is configured"
+                              : "no plugin '" + instance.plugin + "' in " + spec_.folder.string();
+}
+
+}  // namespace perch::readers

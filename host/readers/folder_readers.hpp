@@ -1,0 +1,51 @@
+// FolderReaders: which readers the files of the watched folder stand for.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "readers/lifecycle.hpp"
+#include "readers/plugin_file.hpp"
+
+namespace perch::readers {
+
+/// A new file loads: the config's instances of its plugin, else one reader under the plugin's id. A changed
+/// file swaps its readers, a removed one unloads them. A bad file changes nothing, says why, and stays in the
+/// list as refused. For the manager thread.
+class FolderReaders {
+ public:
+  FolderReaders(const ReadersSpec& spec, const tables::Catalog& catalog, Lifecycle& lifecycle);
+
+  /// A file came, changed or went: the folder is looked at to see which.
+  void look_at(const std::string& name);
+  /// Changes that came while their reader was in probation, and can be looked at now.
+  void look_at_postponed();
+  /// Brings the list of refused files and missing plugins up to date.
+  void show_refused();
+
+ private:
+  struct File {
+    std::string plugin;        ///< the id in its manifest; "" when it has none
+    std::string refusal;       ///< why it does not run; "" when it does
+    std::string last_refusal;  ///< as it was last told, so that nothing is told twice
+  };
+
+  void look_at_file(const std::string& name);
+  void look_at_removed(const std::string& name);
+  Result<void> check(const std::string& name, const PluginFile& file, const File& known) const;
+  Result<void> start_readers(const PluginFile& file);
+  void swap_readers(const std::string& name, const PluginFile& file, const std::vector<std::string>& readers);
+  void refuse(const std::string& name, const Error& error);
+  std::vector<std::string> readers_of(const std::filesystem::path& path) const;
+  std::string why_missing(const InstanceSpec& instance) const;
+
+  const ReadersSpec& spec_;
+  const tables::Catalog& catalog_;
+  Lifecycle& lifecycle_;
+  std::map<std::string, File> files_;
+  std::set<std::string> postponed_;
+};
+
+}  // namespace perch::readers

@@ -1,0 +1,111 @@
+#include "readers/host_services.hpp"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "base/log.hpp"
+#include "readers/snapshot_access.hpp"
+#include "readers/text.hpp"
+
+namespace perch::readers {
+namespace {
+
+constexpr std::uint64_t wake_interval_max_ns = 86'400'000'000'000;  // a day
+
+std::string_view view(perch_string text) {
+  return text.data != nullptr ? std::string_view(text.data, text.size) : std::string_view();
+}
+
+spdlog::level::level_enum to_spdlog(std::int32_t level) {
+  switch (level) {
+    case PERCH_LOG_DEBUG:
+      return spdlog::level::debug;
+    case PERCH_LOG_INFO:
+      return spdlog::level::info;
+    case PERCH_LOG_WARN:
+      return spdlog::level::warn;
+    default:
+      return spdlog::level::err;
+  }
+}
+
+}  // namespace
+
+HostServices::HostServices(std::string reader, std::uint64_t generation, EventHub& events,
+                           std::shared_ptr<LiveStats> stats)
+    : reader_(std::move(reader)), generation_(generation), stats_(std::move(stats)), events_(&events) {
+  host_.struct_size = sizeof host_;
+  host_.abi_version = PERCH_ABI_VERSION;
+  host_.context = this;
+  host_.log = [](void* context, std::int32_t level, const char* text, std::size_t size) noexcept {
+    self(context).log(level, text, size);
+  };
+  host_.publish = [](void* context, perch_string topic, perch_string json) noexcept {
+    return self(context).publish(topic, json);
+  };
+  host_.counter_add = [](void* context, perch_string name, double amount) noexcept {
+    self(context).update_metric(MetricKind::counter, name, amount);
+  };
+  host_.gauge_set = [](void* context, perch_string name, double value) noexcept {
+    self(context).update_metric(MetricKind::gauge, name, value);
+  };
+  host_.histogram_record = [](void* context, perch_string name, double value) noexcept {
+    self(context).update_metric(MetricKind::histogram, name, value);
+  };
+  host_.wake_every = [](void* context, std::uint64_t interval_ns) noexcept {
+    self(context).wake_interval_ns_.store(std::min(interval_ns, wake_interval_max_ns),
+                                          std::memory_order_relaxed);
+  };
+  fill_snapshot_functions(host_);
+}
+
+void HostServices::silence() {
+  const std::lock_guard lock(mutex_);
+  events_ = nullptr;
+}
+
+void HostServices::log(std::int32_t level, const char* text, std::size_t size) {
+  if (text == nullptr) return;
+  const std::string line = clean_text({text, size}, log_bytes_max);
+  const std::lock_guard lock(mutex_);
+  if (events_ == nullptr || !log_limit_.allow(RateLimit::Clock::now())) return;
+  if (const std::uint64_t refused = log_limit_.take_refused(); refused > 0) {
+    spdlog::warn("reader {}: {} lines of a flood left out", reader_, refused);
+  }
+  spdlog::log(to_spdlog(level), "reader {}: {}", reader_, line);
+}
+
+perch_result HostServices::publish(perch_string topic, perch_string json) {
+  if (json.data == nullptr || json.size > publication_bytes_max) return PERCH_FAILED;
+  {
+    const std::lock_guard lock(mutex_);
+    if (events_ == nullptr || !publish_limit_.allow(RateLimit::Clock::now())) return PERCH_FAILED;
+  }
+  if (!nlohmann::json::accept(json.data, json.data + json.size)) return PERCH_FAILED;
+  Event event;
+  event.kind = "publication";
+  event.reader = reader_;
+  event.generation = generation_;
+  event.version = version_.load(std::memory_order_relaxed);
+  event.topic = clean_text(view(topic), topic_bytes_max);
+  event.json.assign(json.data, json.size);
+  // One line, for everyone who sends lines on: inside JSON, a raw line end can only be white space.
+  std::replace_if(
+      event.json.begin(), event.json.end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');
+
+  const std::lock_guard lock(mutex_);
+  if (events_ == nullptr) return PERCH_FAILED;
+  events_->publish(std::move(event));
+  stats_->publications.fetch_add(1, std::memory_order_relaxed);
+  return PERCH_OK;
+}
+
+void HostServices::update_metric(MetricKind kind, perch_string name, double value) {
+  if (stats_->metrics.update(kind, view(name), value)) return;
+  const std::lock_guard lock(mutex_);
+  if (std::exchange(said_metric_refused_, true)) return;
+  spdlog::warn("reader {}: metric \"{}\" is left out: over {} names, or the name of a metric of another kind",
+               reader_, clean_text(view(name), Metrics::name_bytes_max), Metrics::names_max);
+}
+
+}  // namespace perch::readers

@@ -1,0 +1,99 @@
+// Lifecycle: what happens to readers, one thing at a time: start, load, swap, accept, rollback, fault,
+// restart, unload.
+//
+// Every wait for a plugin is bounded by callback_deadline. All of it is for the manager thread.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "readers/reader.hpp"
+#include "readers/retired_generations.hpp"
+#include "readers/status_board.hpp"
+#include "readers/step_timer.hpp"
+
+namespace perch::readers {
+
+/// Invariants
+///   1. At most one instance of a reader takes steps; during probation a second one is suspended.
+///   2. Whatever fails before a hand-over leaves the old generation running; a fault in probation brings it
+///   back.
+///   3. A `done` that was passed in is called once.
+class Lifecycle {
+ public:
+  template <class T>
+  using Done = ReaderManager::Done<T>;
+
+  Lifecycle(const ReadersSpec& spec, HostParts host, StatusBoard& board);
+  ~Lifecycle();
+
+  void load(const std::filesystem::path& file, std::string name, std::string config,
+            const Done<ReaderStatus>& done);
+  void swap(const std::string& name, const std::filesystem::path& file,
+            std::optional<std::chrono::nanoseconds> probation, const Done<SwapReport>& done);
+  /// The same, but an error before the hand-over is returned, and `done` not called.
+  Result<void> begin_swap(const std::string& name, const std::filesystem::path& file,
+                          std::optional<std::chrono::nanoseconds> probation, Done<SwapReport> done);
+  void accept(const std::string& name, const Done<ReaderStatus>& done);
+  void rollback(const std::string& name, const Done<ReaderStatus>& done);
+  void unload(const std::string& name, const Done<void>& done);
+
+  /// Makes a reader that stays in the list whatever its plugin does: failing, it is restarted. The error: not
+  /// even its code could be loaded, and there is no such reader.
+  Result<void> keep_running(PluginFile file, InstanceSpec spec);
+
+  /// Faults, restarts, probations that are over, hung generations that came back.
+  void tick(SteadyTime now);
+  /// When tick has something to do next, at the latest.
+  std::optional<SteadyTime> next_due() const;
+  /// Ends every reader. True when a thread had to be left behind.
+  bool stop();
+
+  const std::map<std::string, Reader>& readers() const noexcept { return readers_; }
+  /// A person took it away: it is not missed.
+  bool was_unloaded(const std::string& name) const { return unloaded_.contains(name); }
+  void expect_again(const std::string& name) { unloaded_.erase(name); }
+  void note_error(const std::string& name, std::string message);
+  /// Entries for the board that are no readers (files that were refused); shown behind them.
+  void show_also(std::vector<ReaderStatus> others);
+  void publish_event(const char* kind, const std::string& reader, std::uint64_t generation,
+                     const std::string& cause, const std::filesystem::path& file) const;
+
+ private:
+  Result<Reader*> find(const std::string& name);
+  ReaderStatus status_of(const Reader& reader) const;
+  void publish_status();
+
+  // Loading
+  Result<Generation> load_generation(PluginFile& file, StepTimer& timer);
+  Result<void> create_instance(Generation& generation, const InstanceSpec& spec);
+  Result<void> run_afresh(Reader& reader);
+  void adopt(Reader& reader, Generation generation);
+  Reader& add(const InstanceSpec& spec, const std::filesystem::path& file);
+
+  // Swapping
+  Result<void> check_swap(const Reader& reader, const PluginFile& file) const;
+  Result<Generation> replace(Reader& reader, const std::filesystem::path& path, SwapReport& report,
+                             StepTimer& timer);
+  Result<void> hand_over(Reader& reader, const Generation& next, SwapReport& report, StepTimer& timer);
+  void bring_back_old(Reader& reader, const std::string& cause);
+  void finish_probation(Reader& reader);
+
+  // Faults
+  void handle_fault(Reader& reader, const Error& cause);
+  void restart(Reader& reader);
+
+  const ReadersSpec spec_;
+  const HostParts host_;
+  StatusBoard& board_;
+  std::map<std::string, Reader> readers_;
+  std::set<std::string> unloaded_;
+  std::vector<ReaderStatus> others_;
+  RetiredGenerations retired_;
+  std::uint64_t generations_ = 0;  // numbered from 1, over all readers
+};
+
+}  // namespace perch::readers

@@ -1,0 +1,50 @@
+// LiveStats: the numbers of a running instance, and the metrics that its plugin keeps.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <string>
+#include <string_view>
+
+#include "readers/duration_histogram.hpp"
+#include "readers/reader_manager.hpp"
+
+namespace perch::readers {
+
+enum class MetricKind : std::uint8_t { counter, gauge, histogram };
+
+/// At most 64 names, each a kind for good. Thread safe.
+class Metrics {
+ public:
+  static constexpr std::size_t names_max = 64;
+  static constexpr std::size_t name_bytes_max = 128;
+
+  /// counter: adds; gauge: sets; histogram: records. False: too many names, or the name is of another kind.
+  bool update(MetricKind kind, std::string_view name, double value);
+  std::map<std::string, MetricValue> values() const;
+
+ private:
+  struct Metric {
+    MetricKind kind;
+    double value = 0;  // counter and histogram: the sum; gauge: the last one
+    std::uint64_t count = 0;
+  };
+  mutable std::mutex mutex_;
+  std::map<std::string, Metric, std::less<>> metrics_;
+};
+
+/// Written by the reader's thread (publications and metrics: by any of the plugin's), read by any.
+/// Relaxed throughout: each number stands for itself.
+struct LiveStats {
+  std::atomic<tree::Version> version{0};
+  std::atomic<std::uint64_t> steps{0};
+  std::atomic<std::uint64_t> publications{0};
+  DurationHistogram callbacks;
+  Metrics metrics;
+
+  void copy_to(ReaderStatus& status) const;
+};
+
+}  // namespace perch::readers

@@ -1,0 +1,110 @@
+#include "readers/plugin_file.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <memory>
+
+namespace perch::readers {
+namespace {
+
+constexpr std::size_t block_bytes = std::size_t{256} << 10;
+
+Result<void> write_all(int fd, const char* bytes, std::size_t size) {
+  while (size > 0) {
+    const ssize_t wrote = ::write(fd, bytes, size);
+    if (wrote < 0 && errno == EINTR) continue;
+    if (wrote < 0) return fail_errno("write");
+    bytes += wrote;
+    size -= static_cast<std::size_t>(wrote);
+  }
+  return {};
+}
+
+/// Hashes all of `from`, and writes it to `to` unless that is −1.
+Result<std::uint64_t> hash_blocks(int from, const std::filesystem::path& name, int to) {
+  const auto block = std::make_unique<char[]>(block_bytes);
+  std::uint64_t hash = 0xcbf29ce484222325;
+  std::uint64_t offset = 0;
+  while (true) {
+    const ssize_t got = pread(from, block.get(), block_bytes, static_cast<off_t>(offset));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return fail_errno("read " + name.string());
+    if (got == 0) return hash;
+    for (ssize_t i = 0; i < got; ++i) hash = (hash ^ static_cast<unsigned char>(block[i])) * 0x100000001b3;
+    if (to >= 0) {
+      if (auto written = write_all(to, block.get(), static_cast<std::size_t>(got)); !written)
+        return fail(written.error());
+    }
+    offset += static_cast<std::uint64_t>(got);
+    if (offset > PluginFile::bytes_max)
+      return fail(ErrorKind::refused, name.string() + " grew while it was read");
+  }
+}
+
+std::string hex(std::uint64_t number) {
+  char text[17];
+  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(number));
+  return text;
+}
+
+}  // namespace
+
+Result<PluginFile> PluginFile::open(const std::filesystem::path& path) {
+  PluginFile file;
+  file.path_ = path;
+  // O_NONBLOCK: opening a FIFO must not wait for its writer.
+  file.fd_.reset(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  if (!file.fd_ && errno == ELOOP) {
+    return fail(ErrorKind::refused, path.string() + " is a symbolic link; give the file itself");
+  }
+  if (!file.fd_) {
+    auto error = fail_errno("open " + path.string());
+    if (errno == ENOENT) error.value().kind = ErrorKind::not_found;
+    return error;
+  }
+  struct stat status {};
+  if (fstat(file.fd_.get(), &status) != 0) return fail_errno(path.string());
+  if (!S_ISREG(status.st_mode)) return fail(ErrorKind::refused, path.string() + " is no regular file");
+  if (static_cast<std::uint64_t>(status.st_size) > bytes_max) {
+    return fail(ErrorKind::refused, path.string() + " is larger than 1 GiB");
+  }
+  auto manifest = read_manifest(file.fd_.get(), path);
+  if (!manifest) return fail(manifest.error());
+  file.manifest_ = std::move(*manifest);
+  return file;
+}
+
+Result<std::uint64_t> PluginFile::hash_now() const { return hash_blocks(fd_.get(), path_, -1); }
+
+Result<std::filesystem::path> PluginFile::copy_to(const std::filesystem::path& folder,
+                                                  std::uint64_t generation) {
+  const std::string stem = manifest_.id + "." + std::to_string(generation);
+  const std::filesystem::path unfinished = folder / ("." + stem + ".unfinished");
+  ::unlink(unfinished.c_str());
+  const UniqueFd copy(::open(unfinished.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0700));
+  if (!copy) return fail_errno("make the private copy " + unfinished.string());
+  const auto give_up = [&](Error error) {
+    ::unlink(unfinished.c_str());
+    return fail(std::move(error));
+  };
+  const auto hash = hash_blocks(fd_.get(), path_, copy.get());
+  if (!hash) return give_up(hash.error());
+  content_hash_ = *hash;
+  // Whoever writes the file in place can change it behind the check; nobody writes the copy.
+  const auto manifest = read_manifest(copy.get(), path_);
+  if (!manifest) return give_up(manifest.error());
+  if (manifest->text != manifest_.text) {
+    return give_up({ErrorKind::refused, path_.string() + " changed while it was read; try again", {}});
+  }
+  const std::filesystem::path finished = folder / (stem + "." + hex(content_hash_) + ".so");
+  if (::rename(unfinished.c_str(), finished.c_str()) != 0) {
+    return give_up(fail_errno("rename " + unfinished.string()).value());
+  }
+  return finished;
+}
+
+}  // namespace perch::readers

@@ -1,0 +1,40 @@
+// RateLimit: so many a second, with a burst; the rest is refused and counted.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <utility>
+
+namespace perch::readers {
+
+/// A token bucket. Not thread safe.
+class RateLimit {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  RateLimit(double per_second, double burst) : per_second_(per_second), burst_(burst), tokens_(burst) {}
+
+  bool allow(Clock::time_point now) {
+    const double passed_s = std::chrono::duration<double>(now - last_).count();
+    tokens_ = std::min(burst_, tokens_ + passed_s * per_second_);
+    last_ = now;
+    if (tokens_ < 1) {
+      ++refused_;
+      return false;
+    }
+    tokens_ -= 1;
+    return true;
+  }
+  /// Refused since the last call.
+  std::uint64_t take_refused() { return std::exchange(refused_, 0); }
+
+ private:
+  double per_second_;
+  double burst_;
+  double tokens_;
+  Clock::time_point last_ = Clock::now();
+  std::uint64_t refused_ = 0;
+};
+
+}  // namespace perch::readers

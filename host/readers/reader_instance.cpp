@@ -1,0 +1,273 @@
+#include "readers/reader_instance.hpp"
+
+#include <utility>
+
+#include "base/assert.hpp"
+#include "base/log.hpp"
+#include "base/units.hpp"
+
+namespace perch::readers {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// No wake-up is ever lost (see tree::ReadSide); the bound is there so that no mistake can be for ever.
+constexpr std::int64_t wait_for_signal_max_ns = 1'000'000'000;
+
+}  // namespace
+
+ReaderInstance::ReaderInstance(const HostParts& host, std::shared_ptr<PluginLibrary> library,
+                               std::string reader, std::string config)
+    : reader_(std::move(reader)),
+      config_(std::move(config)),
+      reads_(host.reads),
+      on_fault_(host.on_fault),
+      library_(std::move(library)),
+      tables_(library_->manifest(), host.catalog, reader_),
+      services_(reader_, library_->generation(), host.events, stats_),
+      pins_(reads_, tables_),
+      proxy_(library_->api()) {}
+
+// ---- Manager thread
+
+Result<void> ReaderInstance::create(Nanoseconds wait) {
+  {
+    const std::lock_guard lock(mutex_);
+    ticket_ = 1;  // the thread answers it when create has returned
+  }
+  auto started = thread_.start(reader_, [self = shared_from_this()] { self->run(); });
+  if (!started) {
+    const std::lock_guard lock(mutex_);
+    ended_ = true;
+    return started;
+  }
+  auto reply = call(Command::none, wait, "create");
+  if (!reply) return fail(reply.error());
+  return {};
+}
+
+Result<void> ReaderInstance::begin(std::optional<SavedState> from, Nanoseconds wait) {
+  {
+    const std::lock_guard lock(mutex_);
+    begin_from_ = std::move(from);
+  }
+  auto reply = call(Command::begin, wait, "restore and start");
+  if (!reply) return fail(reply.error());
+  return {};
+}
+
+Result<SavedState> ReaderInstance::suspend(Nanoseconds wait) {
+  return call(Command::suspend, wait, "reach the end of its callback and save");
+}
+
+Result<void> ReaderInstance::resume(Nanoseconds wait) {
+  auto reply = call(Command::resume, wait, "resume");
+  if (!reply) return fail(reply.error());
+  return {};
+}
+
+/// Gives a command (none: create, which needs no more than the thread's start) and waits for its answer.
+Result<SavedState> ReaderInstance::call(Command command, Nanoseconds wait, const char* what) {
+  const auto deadline = Clock::now() + wait;
+  std::unique_lock lock(mutex_);
+  if (command != Command::none) {
+    ++ticket_;
+    command_ = command;
+    wake();
+  }
+  const std::uint64_t ticket = ticket_;
+  const bool settled =
+      answered_.wait_until(lock, deadline, [&] { return answered_ticket_ == ticket || ended_; });
+  if (answered_ticket_ == ticket) return std::exchange(reply_, SavedState{});
+  command_ = Command::none;
+  ++ticket_;  // what it may still answer is too late (invariant 2)
+  if (settled) return fail(fault_ ? *fault_ : Error{ErrorKind::failed, "its thread has ended", {}});
+  return fail(ErrorKind::timeout,
+              "reader " + reader_ + " did not " + what + " within " + format_duration(wait));
+}
+
+/// The thread waits for orders on the condition, for commits on the tree's signal.
+void ReaderInstance::wake() {
+  order_came_.notify_all();
+  reads_.wake_sleepers();
+}
+
+void ReaderInstance::request_end() {
+  const std::lock_guard lock(mutex_);
+  end_requested_ = true;
+  wake();
+}
+
+bool ReaderInstance::wait_ended(Nanoseconds wait) {
+  const auto deadline = Clock::now() + wait;
+  {
+    std::unique_lock lock(mutex_);
+    if (!thread_.is_joinable()) return true;
+    if (!answered_.wait_until(lock, deadline, [&] { return ended_; })) return false;
+  }
+  return thread_.join_within(deadline - Clock::now() + std::chrono::milliseconds(1));
+}
+
+void ReaderInstance::abandon() {
+  services_.silence();
+  thread_.detach();
+}
+
+std::optional<Error> ReaderInstance::fault() const {
+  const std::lock_guard lock(mutex_);
+  return fault_;
+}
+
+// ---- Reader's thread
+
+void ReaderInstance::run() {
+  // Also runs when the plugin ends the thread behind our back (pthread_exit unwinds the stack).
+  struct Ending {
+    ReaderInstance& instance;
+    ~Ending() { instance.mark_ended(); }
+  } const ending{*this};
+
+  auto created = proxy_.create(services_.host(), config_);
+  const bool is_created = created.has_value();
+  const bool wanted = answer(1, created ? Result<SavedState>(SavedState{}) : fail(created.error()));
+  if (is_created && wanted) serve();
+  clean_up();
+}
+
+void ReaderInstance::serve() {
+  while (true) {
+    // Read before looking for orders and commits: whatever comes later changes it, and ends the wait below.
+    const std::uint32_t signal_seen = reads_.signal();
+    const Order order = next_order();
+    switch (order.command) {
+      case Command::end:
+        return;
+      case Command::begin:
+        if (!do_begin(order.ticket)) return;
+        break;
+      case Command::suspend:
+        do_suspend(order.ticket);
+        break;
+      case Command::resume:
+        answer(order.ticket, SavedState{});
+        running_ = true;
+        break;
+      case Command::none:
+        if (!step_or_wait(signal_seen)) return;
+        break;
+    }
+  }
+}
+
+/// Waits when there is nothing else to do.
+ReaderInstance::Order ReaderInstance::next_order() {
+  std::unique_lock lock(mutex_);
+  if (!running_) order_came_.wait(lock, [&] { return command_ != Command::none || end_requested_; });
+  if (end_requested_) return {Command::end, 0};
+  return {std::exchange(command_, Command::none), ticket_};
+}
+
+/// False when the manager no longer waits for it.
+bool ReaderInstance::answer(std::uint64_t ticket, Result<SavedState> reply) {
+  const std::lock_guard lock(mutex_);
+  if (ticket_ != ticket) return false;
+  answered_ticket_ = ticket;
+  reply_ = std::move(reply);
+  answered_.notify_all();
+  return true;
+}
+
+bool ReaderInstance::do_begin(std::uint64_t ticket) {
+  std::optional<SavedState> from;
+  {
+    const std::lock_guard lock(mutex_);
+    from = std::exchange(begin_from_, std::nullopt);
+  }
+  Result<void> begun;
+  if (from) begun = proxy_.restore(from->state_version, from->bytes);
+  if (begun && from) pins_.start_at(std::move(from->snapshot));
+  if (begun) begun = proxy_.start();
+  if (!begun) {
+    answer(ticket, fail(begun.error()));
+    return false;
+  }
+  if (from) stats_->version.store(from->version, std::memory_order_relaxed);
+  running_ = answer(ticket, SavedState{});
+  return true;
+}
+
+void ReaderInstance::do_suspend(std::uint64_t ticket) {
+  auto state = proxy_.save();
+  if (!state) {
+    answer(ticket, fail(state.error()));
+    return;
+  }
+  SavedState saved{std::move(*state), library_->manifest().state_version, pins_.current_version(),
+                   pins_.share_current()};
+  running_ = !answer(ticket, std::move(saved));
+}
+
+/// False: the plugin failed.
+bool ReaderInstance::step_or_wait(std::uint32_t signal_seen) {
+  if (Clock::now() < step_due_) {
+    wait_until_due();
+    return true;
+  }
+  if (reads_.published_version() != pins_.current_version()) return step();
+  reads_.wait_for_signal(signal_seen, wait_for_signal_max_ns);
+  return true;
+}
+
+bool ReaderInstance::step() {
+  pins_.begin_step();
+  services_.set_version(pins_.current_version());
+  const auto begun = Clock::now();
+  auto done = proxy_.on_commit(pins_.previous(), pins_.current());
+  stats_->callbacks.record(Nanoseconds(Clock::now() - begun).count());
+  pins_.end_step();
+  if (!done) {
+    set_fault(done.error());
+    return false;
+  }
+  stats_->version.store(pins_.current_version(), std::memory_order_relaxed);
+  stats_->steps.fetch_add(1, std::memory_order_relaxed);
+  step_due_ = begun + Nanoseconds(services_.wake_interval_ns());
+  return true;
+}
+
+void ReaderInstance::wait_until_due() {
+  std::unique_lock lock(mutex_);
+  order_came_.wait_until(lock, step_due_, [&] { return command_ != Command::none || end_requested_; });
+}
+
+void ReaderInstance::clean_up() {
+  if (proxy_.is_active()) {
+    if (const auto stopped = proxy_.stop(); !stopped) {
+      spdlog::warn("reader {}: {}", reader_, stopped.error().message);
+    }
+  }
+  if (proxy_.is_created()) proxy_.destroy();
+  pins_.release();
+}
+
+void ReaderInstance::set_fault(Error error) {
+  {
+    const std::lock_guard lock(mutex_);
+    fault_ = std::move(error);
+  }
+  on_fault_();
+}
+
+void ReaderInstance::mark_ended() {
+  bool unexpected = false;
+  {
+    const std::lock_guard lock(mutex_);
+    unexpected = !end_requested_ && !fault_ && running_;
+    if (unexpected) fault_ = Error{ErrorKind::failed, "the plugin ended its thread", {}};
+    ended_ = true;
+    answered_.notify_all();
+  }
+  if (unexpected) on_fault_();
+}
+
+}  // namespace perch::readers

@@ -1,0 +1,136 @@
+// ReaderInstance: one instance of a plugin on a thread of its own, from create to destroy.
+//
+// The manager gives it commands; between two commands it takes a step whenever a commit was published. A
+// command is carried out between callbacks, so suspending always stops at the end of a step: a commit
+// boundary.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "base/result.hpp"
+#include "readers/host_services.hpp"
+#include "readers/joinable_thread.hpp"
+#include "readers/plugin_library.hpp"
+#include "readers/plugin_proxy.hpp"
+#include "readers/snapshot_access.hpp"
+#include "readers/step_pins.hpp"
+
+namespace perch::readers {
+
+/// What an instance knows as of a version, and that version kept alive.
+struct SavedState {
+  std::string bytes;
+  std::uint32_t state_version = 0;
+  tree::Version version = 0;
+  tree::SharedSnapshot snapshot;  ///< null at version 0
+};
+
+/// Where an instance lives: all of it outlives the instance.
+struct HostParts {
+  const tables::Catalog& catalog;
+  tree::ReadSide& reads;
+  EventHub& events;
+  std::function<void()> on_fault;  ///< called on the reader's thread; must not wait
+};
+
+/// Thread safety: the public methods are for the manager thread, but for stats().
+///
+/// Invariants
+///   1. The plugin is called on thread_ alone, and never after thread_ was joined.
+///   2. A command that the manager gave up waiting for has no effect beyond that: its ticket is old when the
+///   thread
+///      answers, and the thread goes on (suspend) or stays idle (begin).
+///   3. The thread shares ownership of this object: one that hangs for ever keeps what it uses.
+class ReaderInstance : public std::enable_shared_from_this<ReaderInstance> {
+ public:
+  using Nanoseconds = std::chrono::nanoseconds;
+
+  ReaderInstance(const HostParts& host, std::shared_ptr<PluginLibrary> library, std::string reader,
+                 std::string config);
+
+  /// Starts the thread and makes the plugin's instance. After any failure of create or begin: request_end,
+  /// wait_ended.
+  Result<void> create(Nanoseconds wait);
+  /// Restores `from`, where given, starts, and takes steps from then on: the first one begins at from's
+  /// version, else at version 0.
+  Result<void> begin(std::optional<SavedState> from, Nanoseconds wait);
+  /// Saves as of the last step and stops taking steps; the version stays pinned. On failure it runs on as
+  /// before.
+  Result<SavedState> suspend(Nanoseconds wait);
+  /// After suspend: goes on where it stopped.
+  Result<void> resume(Nanoseconds wait);
+
+  /// Asks for stop and destroy after the callback that runs now.
+  void request_end();
+  /// True when the thread has ended and is joined: the library may be closed.
+  bool wait_ended(Nanoseconds wait);
+  /// For a hung one when the host ends: it is left alone for good, and says nothing any more.
+  void abandon();
+
+  /// Why it ended by itself: its on_commit failed.
+  std::optional<Error> fault() const;
+  const std::shared_ptr<LiveStats>& stats() const noexcept { return stats_; }
+
+ private:
+  enum class Command { none, begin, suspend, resume, end };
+  struct Order {
+    Command command;
+    std::uint64_t ticket;
+  };
+
+  Result<SavedState> call(Command command, Nanoseconds wait, const char* what);
+  void wake();
+
+  // On thread_:
+  void run();
+  void serve();
+  Order next_order();
+  bool answer(std::uint64_t ticket, Result<SavedState> reply);
+  bool do_begin(std::uint64_t ticket);
+  void do_suspend(std::uint64_t ticket);
+  bool step_or_wait(std::uint32_t signal_seen);
+  bool step();
+  void wait_until_due();
+  void clean_up();
+  void set_fault(Error error);
+  void mark_ended();
+
+  // Constant after construction.
+  const std::string reader_;
+  const std::string config_;
+  tree::ReadSide& reads_;
+  const std::function<void()> on_fault_;
+  const std::shared_ptr<PluginLibrary> library_;
+  const std::shared_ptr<LiveStats> stats_ = std::make_shared<LiveStats>();
+  const BoundTables tables_;
+
+  // Of the reader's thread.
+  HostServices services_;  // its C functions: of any thread
+  StepPins pins_;
+  PluginProxy proxy_;
+  bool running_ = false;  // takes steps
+  std::chrono::steady_clock::time_point step_due_{};
+
+  JoinableThread thread_;  // of the manager thread
+
+  mutable std::mutex mutex_;  // guards what follows
+  std::condition_variable order_came_;
+  std::condition_variable answered_;
+  Command command_ = Command::none;
+  std::uint64_t ticket_ = 0;           // of the last command
+  std::uint64_t answered_ticket_ = 0;  // of the last answer
+  Result<SavedState> reply_;
+  std::optional<SavedState> begin_from_;
+  std::optional<Error> fault_;
+  bool end_requested_ = false;
+  bool ended_ = false;
+};
+
+}  // namespace perch::readers

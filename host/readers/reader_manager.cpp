@@ -1,0 +1,235 @@
+#include "readers/reader_manager.hpp"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <deque>
+#include <future>
+#include <mutex>
+#include <thread>
+
+#include "base/assert.hpp"
+#include "base/log.hpp"
+#include "base/unique_fd.hpp"
+#include "readers/folder_readers.hpp"
+#include "readers/lifecycle.hpp"
+#include "readers/plugin_folder.hpp"
+#include "readers/status_board.hpp"
+
+namespace perch::readers {
+namespace {
+
+constexpr std::size_t requests_max = 1024;
+
+/// Made private (0700) and emptied of what a host that died left behind.
+Result<void> prepare_private_folder(std::filesystem::path& folder) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (!error) fs::permissions(folder, fs::perms::owner_all, error);
+  // The kernel's list of mappings has names without links and dots: see mapped_library.hpp.
+  if (!error) folder = fs::canonical(folder, error);
+  if (error) return fail("the folder for private copies, " + folder.string() + ": " + error.message());
+  for (fs::directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
+    const std::string name = at->path().filename().string();
+    if (!name.ends_with(".so") && !name.ends_with(".unfinished")) continue;
+    std::error_code
+        ignored;  // a file that stays is in nobody's way: names are unique per generation and content
+    fs::remove(at->path(), ignored);
+  }
+  return {};
+}
+
+}  // namespace
+
+struct ReaderManager::Parts {
+  /// A request. Null: it cannot be carried out, say so.
+  using Request = std::function<void(Lifecycle*)>;
+
+  Parts(ReadersSpec given, const tables::Catalog& tables, tree::ReadSide& read_side, EventHub& hub)
+      : spec(std::move(given)),
+        catalog(tables),
+        reads(read_side),
+        events(hub),
+        wake_fd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+
+  void wake() const noexcept {
+    const std::uint64_t one = 1;
+    static_cast<void>(
+        ::write(wake_fd.get(), &one, sizeof one));  // fails only when it is full of wakes already
+  }
+  void ask(Request request);
+  std::deque<Request> take_requests();
+  void run(std::promise<void> settled);
+  void look_at_folder(FolderReaders& readers, SteadyTime now);
+  void wait(std::optional<SteadyTime> until);
+
+  ReadersSpec spec;
+  const tables::Catalog& catalog;
+  tree::ReadSide& reads;
+  EventHub& events;
+  const UniqueFd wake_fd;
+  StatusBoard board;
+  std::optional<PluginFolder> folder;  // the manager thread's, once it runs
+  std::thread thread;
+  std::atomic<bool> left_threads{false};
+
+  std::mutex mutex;  // guards what follows
+  std::deque<Request> requests;
+  bool accepts_requests = false;
+};
+
+void ReaderManager::Parts::ask(Request request) {
+  {
+    const std::lock_guard lock(mutex);
+    if (accepts_requests && requests.size() < requests_max) {
+      requests.push_back(std::move(request));
+      wake();
+      return;
+    }
+  }
+  request(nullptr);
+}
+
+std::deque<ReaderManager::Parts::Request> ReaderManager::Parts::take_requests() {
+  const std::lock_guard lock(mutex);
+  return std::exchange(requests, {});
+}
+
+void ReaderManager::Parts::look_at_folder(FolderReaders& readers, SteadyTime now) {
+  if (folder) {
+    folder->read_events(now);
+    for (const std::string& name : folder->take_settled(now)) readers.look_at(name);
+  }
+  readers.look_at_postponed();
+  readers.show_refused();
+}
+
+void ReaderManager::Parts::wait(std::optional<SteadyTime> until) {
+  int timeout_ms = -1;
+  if (until) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(*until - SteadyTime::clock::now()).count();
+    timeout_ms = static_cast<int>(std::clamp<std::int64_t>(left, 0, 60'000));
+  }
+  pollfd watched[2] = {{wake_fd.get(), POLLIN, 0}, {folder ? folder->fd() : -1, POLLIN, 0}};
+  ::poll(watched, 2, timeout_ms);  // whatever it returns, everything is looked at
+  std::uint64_t wakes = 0;
+  static_cast<void>(::read(wake_fd.get(), &wakes, sizeof wakes));
+}
+
+void ReaderManager::Parts::run(std::promise<void> settled) {
+  pthread_setname_np(pthread_self(), "readers");
+  Lifecycle lifecycle(spec, HostParts{catalog, reads, events, [this] { wake(); }}, board);
+  FolderReaders folder_readers(spec, catalog, lifecycle);
+  look_at_folder(folder_readers, SteadyTime::clock::now());
+  settled.set_value();
+  while (true) {
+    std::optional<SteadyTime> due = lifecycle.next_due();
+    if (const auto folder_due = folder ? folder->next_due() : std::nullopt)
+      due = due ? std::min(*due, *folder_due) : *folder_due;
+    wait(due);
+    for (const Request& request : take_requests()) request(&lifecycle);
+    lifecycle.tick(SteadyTime::clock::now());
+    look_at_folder(folder_readers, SteadyTime::clock::now());
+    const std::lock_guard lock(mutex);
+    if (!accepts_requests && requests.empty()) break;
+  }
+  left_threads.store(lifecycle.stop(), std::memory_order_relaxed);  // read after join
+}
+
+// ---- ReaderManager
+
+ReaderManager::ReaderManager(ReadersSpec spec, const tables::Catalog& catalog, tree::ReadSide& reads,
+                             EventHub& events)
+    : parts_(std::make_unique<Parts>(std::move(spec), catalog, reads, events)) {}
+
+ReaderManager::~ReaderManager() { stop(); }
+
+Result<void> ReaderManager::start() {
+  PERCH_ASSERT(!parts_->thread.joinable(), "the manager is started once");
+  if (!parts_->wake_fd) return fail("no eventfd for the reader manager");
+  if (auto prepared = prepare_private_folder(parts_->spec.private_folder); !prepared) return prepared;
+  if (!parts_->spec.folder.empty()) {
+    auto folder = PluginFolder::watch(parts_->spec.folder);
+    if (!folder) return fail(folder.error());
+    parts_->folder = std::move(*folder);
+  }
+  {
+    const std::lock_guard lock(parts_->mutex);
+    parts_->accepts_requests = true;
+  }
+  std::promise<void> settled;
+  auto have_settled = settled.get_future();
+  parts_->thread =
+      std::thread([this, promise = std::move(settled)]() mutable { parts_->run(std::move(promise)); });
+  have_settled.wait();
+  return {};
+}
+
+void ReaderManager::stop() {
+  if (!parts_->thread.joinable()) return;
+  {
+    const std::lock_guard lock(parts_->mutex);
+    parts_->accepts_requests = false;
+  }
+  parts_->wake();
+  parts_->thread.join();
+}
+
+bool ReaderManager::left_threads_behind() const {
+  return parts_->left_threads.load(std::memory_order_relaxed);
+}
+
+namespace {
+
+tl::unexpected<Error> no_manager() {
+  return fail(ErrorKind::exhausted,
+              "the host is stopping, or has over 1024 requests for readers waiting; try again");
+}
+
+}  // namespace
+
+void ReaderManager::load(std::filesystem::path file, std::string name, std::string config,
+                         Done<ReaderStatus> done) {
+  parts_->ask([=, file = std::move(file), name = std::move(name), config = std::move(config),
+               done = std::move(done)](Lifecycle* lifecycle) {
+    if (lifecycle == nullptr) return done(no_manager());
+    lifecycle->load(file, name, config, done);
+  });
+}
+
+void ReaderManager::swap(std::string name, std::filesystem::path file,
+                         std::optional<std::chrono::nanoseconds> probation, Done<SwapReport> done) {
+  parts_->ask(
+      [=, name = std::move(name), file = std::move(file), done = std::move(done)](Lifecycle* lifecycle) {
+        if (lifecycle == nullptr) return done(no_manager());
+        lifecycle->swap(name, file, probation, done);
+      });
+}
+
+void ReaderManager::accept(std::string name, Done<ReaderStatus> done) {
+  parts_->ask([name = std::move(name), done = std::move(done)](Lifecycle* lifecycle) {
+    if (lifecycle == nullptr) return done(no_manager());
+    lifecycle->accept(name, done);
+  });
+}
+
+void ReaderManager::rollback(std::string name, Done<ReaderStatus> done) {
+  parts_->ask([name = std::move(name), done = std::move(done)](Lifecycle* lifecycle) {
+    if (lifecycle == nullptr) return done(no_manager());
+    lifecycle->rollback(name, done);
+  });
+}
+
+void ReaderManager::unload(std::string name, Done<void> done) {
+  parts_->ask([name = std::move(name), done = std::move(done)](Lifecycle* lifecycle) {
+    if (lifecycle == nullptr) return done(no_manager());
+    lifecycle->unload(name, done);
+  });
+}
+
+std::vector<ReaderStatus> ReaderManager::readers() const { return parts_->board.readers(); }
+
+}  // namespace perch::readers

@@ -1,0 +1,193 @@
+#include "readers/snapshot_access.hpp"
+
+#include <new>
+#include <type_traits>
+
+#include "base/assert.hpp"
+#include "base/log.hpp"
+#include "tree/cursor.hpp"
+#include "tree/diff.hpp"
+
+namespace perch::readers {
+namespace {
+
+constexpr std::uint64_t scan_tag = 0x6e616373'68637270;  // tells an opened cursor from any other memory
+constexpr std::uint64_t diff_tag = 0x66666964'68637270;
+
+/// What lies in a perch_cursor. Plugins may copy cursors as plain memory.
+struct ScanState {
+  std::uint64_t tag;
+  const tables::Table* table;
+  const BoundTables* tables;
+  tree::Cursor cursor;
+};
+struct DiffState {
+  std::uint64_t tag;
+  const tables::Table* table;
+  const BoundTables* tables;
+  tree::Diff diff;
+};
+static_assert(sizeof(ScanState) <= sizeof(perch_cursor) && sizeof(DiffState) <= sizeof(perch_cursor));
+static_assert(alignof(ScanState) <= alignof(perch_cursor) && alignof(DiffState) <= alignof(perch_cursor));
+static_assert(std::is_trivially_copyable_v<ScanState> && std::is_trivially_copyable_v<DiffState>);
+
+/// The cursor's state, or null when it was not opened as that kind.
+template <class State>
+State* opened(perch_cursor* cursor, std::uint64_t tag) noexcept {
+  if (cursor == nullptr || cursor->opaque[0] != tag) return nullptr;
+  return std::launder(reinterpret_cast<State*>(cursor->opaque));
+}
+
+std::uint64_t snapshot_version(const perch_snapshot* snapshot) noexcept { return snapshot->view.version(); }
+std::int64_t snapshot_time_ns(const perch_snapshot* snapshot) noexcept {
+  return snapshot->view.commit_time_ns();
+}
+
+std::uint64_t table_rows(const perch_snapshot* snapshot, std::uint32_t index) noexcept {
+  const tables::Table* const table = snapshot->tables->find(index);
+  return table != nullptr ? snapshot->view.rows(table->index()) : 0;
+}
+
+const void* get(const perch_snapshot* snapshot, std::uint32_t index, const void* key) noexcept {
+  const tables::Table* const table = snapshot->tables->find(index);
+  if (table == nullptr || key == nullptr) return nullptr;
+  std::uint64_t words[tree::key_words_max];
+  if (!table->codec().encode(static_cast<const std::byte*>(key), words)) return nullptr;
+  return snapshot->view.get(table->index(), words);
+}
+
+/// One end of a range as a bound of the tree. With a prefix of the key the bound is the smallest or largest
+/// key that begins so. False: a field is NaN, or the numbers make no sense.
+bool make_bound(const tables::KeyCodec& codec, const void* record, std::uint32_t fields, bool exclusive,
+                bool is_low, std::uint64_t* words, tree::Bound& bound) noexcept {
+  if (fields == 0) return true;
+  if (fields > codec.field_count() || record == nullptr) return false;
+  const std::uint8_t fill =
+      is_low == exclusive ? 0xff : 0x00;  // an exclusive low bound lies behind all such keys
+  if (!codec.encode_prefix(static_cast<const std::byte*>(record), fields, fill, words)) return false;
+  bound = {words, !exclusive};
+  return true;
+}
+
+perch_result scan_open(const perch_snapshot* snapshot, std::uint32_t index, const perch_range* range,
+                       perch_cursor* cursor) noexcept {
+  cursor->opaque[0] = 0;
+  const tables::Table* const table = snapshot->tables->find(index);
+  if (table == nullptr) return PERCH_FAILED;
+  std::uint64_t low_words[tree::key_words_max];
+  std::uint64_t high_words[tree::key_words_max];
+  tree::Bound low;
+  tree::Bound high;
+  bool reverse = false;
+  if (range != nullptr) {
+    if (range->struct_size < sizeof(perch_range)) {
+      snapshot->tables->complain("scan_open with a perch_range that does not say its size");
+      return PERCH_FAILED;
+    }
+    const tables::KeyCodec& codec = table->codec();
+    if (!make_bound(codec, range->from, range->from_fields, range->from_exclusive != 0, true, low_words,
+                    low) ||
+        !make_bound(codec, range->to, range->to_fields, range->to_exclusive != 0, false, high_words, high)) {
+      return PERCH_FAILED;
+    }
+    reverse = range->reverse != 0;
+  }
+  new (cursor->opaque) ScanState{scan_tag, table, snapshot->tables,
+                                 tree::Cursor(snapshot->view, table->index(), low, high, reverse)};
+  return PERCH_OK;
+}
+
+std::uint32_t scan_next(perch_cursor* cursor, void* keys, std::uint32_t max_rows, perch_run* run) noexcept {
+  ScanState* const state = opened<ScanState>(cursor, scan_tag);
+  if (state == nullptr || max_rows == 0 || run == nullptr) return 0;
+  if (run->struct_size < sizeof(perch_run)) {
+    state->tables->complain("scan_next with a perch_run that does not say its size");
+    return 0;
+  }
+  const tree::Run found = state->cursor.next(max_rows);
+  run->count = found.count;
+  run->values = found.values;
+  run->value_stride = found.value_stride;
+  if (keys != nullptr) {
+    const tables::KeyCodec& codec = state->table->codec();
+    auto* record = static_cast<std::byte*>(keys);
+    std::uint64_t words[tree::key_words_max];
+    for (std::uint32_t row = 0; row < found.count; ++row, record += codec.record_size()) {
+      found.copy_key(row, codec.words(), words);
+      codec.decode(words, record);
+    }
+  }
+  return found.count;
+}
+
+perch_result diff_open(const perch_snapshot* previous, const perch_snapshot* current, std::uint32_t index,
+                       perch_cursor* cursor) noexcept {
+  cursor->opaque[0] = 0;
+  const tables::Table* const table = current->tables->find(index);
+  if (table == nullptr || previous->tables != current->tables ||
+      previous->view.version() > current->view.version()) {
+    current->tables->complain(
+        "diff_open with snapshots or a table that are not its own, or in the wrong order");
+    return PERCH_FAILED;
+  }
+  // The host's whole record is compared: a row that changed in a field the plugin does not know is a change
+  // too.
+  new (cursor->opaque)
+      DiffState{diff_tag, table, current->tables,
+                tree::Diff(previous->view, current->view, table->index(), table->value().size())};
+  return PERCH_OK;
+}
+
+std::uint32_t diff_next(perch_cursor* cursor, void* keys, std::uint32_t max_changes,
+                        perch_change* changes) noexcept {
+  DiffState* const state = opened<DiffState>(cursor, diff_tag);
+  if (state == nullptr || changes == nullptr) return 0;
+  const tables::KeyCodec& codec = state->table->codec();
+  auto* record = static_cast<std::byte*>(keys);
+  std::uint32_t count = 0;
+  tree::Change change;
+  for (; count < max_changes && state->diff.next(change); ++count) {
+    changes[count] = {static_cast<std::uint32_t>(change.kind), 0, change.old_value, change.new_value};
+    if (record != nullptr) codec.decode(change.key, record + std::size_t{count} * codec.record_size());
+  }
+  return count;
+}
+
+static_assert(static_cast<int>(tree::ChangeKind::inserted) == PERCH_INSERTED &&
+              static_cast<int>(tree::ChangeKind::updated) == PERCH_UPDATED &&
+              static_cast<int>(tree::ChangeKind::removed) == PERCH_REMOVED);
+
+}  // namespace
+
+BoundTables::BoundTables(const Manifest& manifest, const tables::Catalog& catalog, std::string reader)
+    : reader_(std::move(reader)) {
+  for (const ManifestTable& wanted : manifest.tables) {
+    tables_.push_back(catalog.find(wanted.name));
+    PERCH_ASSERT(tables_.back() != nullptr, "a plugin whose tables were not checked");
+  }
+}
+
+const tables::Table* BoundTables::find(std::uint32_t index) const noexcept {
+  if (index < tables_.size()) return tables_[index].get();
+  complain("a table index that is not in its manifest");
+  return nullptr;
+}
+
+void BoundTables::complain(const char* what) const noexcept {
+  // Relaxed: only who is first matters, nothing else is published by the flag.
+  if (complained_.exchange(true, std::memory_order_relaxed)) return;
+  spdlog::error("reader {}: broke the interface's rules: {} (said once; the call failed)", reader_, what);
+}
+
+void fill_snapshot_functions(perch_host& host) noexcept {
+  host.snapshot_version = snapshot_version;
+  host.snapshot_time_ns = snapshot_time_ns;
+  host.table_rows = table_rows;
+  host.get = get;
+  host.scan_open = scan_open;
+  host.scan_next = scan_next;
+  host.diff_open = diff_open;
+  host.diff_next = diff_next;
+}
+
+}  // namespace perch::readers

@@ -1,0 +1,48 @@
+#include "readers/step_pins.hpp"
+
+#include <memory>
+#include <utility>
+
+namespace perch::readers {
+
+StepPins::StepPins(tree::ReadSide& reads, const BoundTables& tables) : reads_(reads) {
+  for (Side& side : sides_) side.snapshot.tables = &tables;
+}
+
+void StepPins::Side::give_up() noexcept {
+  if (slot_claimed) slot.unpin();
+  shared.reset();
+  snapshot.view = tree::Snapshot();
+}
+
+void StepPins::start_at(tree::SharedSnapshot snapshot) {
+  Side& side = sides_[current_];
+  side.give_up();
+  if (snapshot != nullptr) side.snapshot.view = snapshot->snapshot();
+  side.shared = std::move(snapshot);
+}
+
+void StepPins::begin_step() {
+  current_ = 1 - current_;
+  Side& side = sides_[current_];
+  side.give_up();
+  if (!std::exchange(side.slot_claimed, true)) side.slot = reads_.claim_slot();
+  side.snapshot.view = side.slot.pin();
+}
+
+void StepPins::end_step() { sides_[1 - current_].give_up(); }
+
+tree::SharedSnapshot StepPins::share_current() {
+  Side& side = sides_[current_];
+  if (side.shared == nullptr && side.snapshot.view.version() > 0) {
+    side.shared = std::make_shared<tree::PinnedSnapshot>(std::move(side.slot), side.snapshot.view);
+    side.slot_claimed = false;
+  }
+  return side.shared;
+}
+
+void StepPins::release() {
+  for (Side& side : sides_) side.give_up();
+}
+
+}  // namespace perch::readers

@@ -1,0 +1,17 @@
+#include "readers/text.hpp"
+
+#include <nlohmann/json.hpp>
+
+namespace perch::readers {
+
+std::string clean_text(std::string_view text, std::size_t bytes_max) {
+  std::string copy(text.substr(0, bytes_max));
+  for (char& c : copy) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
+  }
+  using Json = nlohmann::json;
+  return Json::parse(Json(std::move(copy)).dump(-1, ' ', false, Json::error_handler_t::replace))
+      .get<std::string>();
+}
+
+}  // namespace perch::readers

@@ -1,0 +1,14 @@
+// Texts from plugins: copied, cut, made valid UTF-8 and one line before anybody else sees them.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace perch::readers {
+
+/// Bytes that are not UTF-8 become U+FFFD, control characters become spaces, what is beyond `bytes_max` is
+/// cut.
+std::string clean_text(std::string_view text, std::size_t bytes_max);
+
+}  // namespace perch::readers
