@@ -18,7 +18,8 @@ struct Filter {
 
   bool operator()(const Event& event) const {
     return (kinds.empty() || std::find(kinds.begin(), kinds.end(), event.kind) != kinds.end()) &&
-           (reader.empty() || event.reader == reader) && (topic.empty() || event.topic == topic);
+           (reader.empty() || event.reader == reader) &&
+           (topic.empty() || event.kind != "publication" || event.topic == topic);
   }
 };
 
@@ -44,7 +45,7 @@ std::span<const Method> event_methods() {
        {{"kinds", ParameterType::texts, false,
          "such as publication, reader.loaded, reader.swapped, reader.unloaded, reader.failed; all otherwise"},
         {"reader", ParameterType::text, false, "only this reader's"},
-        {"topic", ParameterType::text, false, "only publications of this topic"}},
+        {"topic", ParameterType::text, false, "of publications only those of this topic"}},
        subscribe},
   };
   return table;

@@ -1,0 +1,227 @@
+// perch readers, load, swap, accept, rollback, unload
+#include <fstream>
+#include <memory>
+#include <sstream>
+
+#include "base/units.hpp"
+#include "cli/commands.hpp"
+#include "cli/human_text.hpp"
+#include "cli/text_table.hpp"
+
+namespace perch::cli {
+namespace {
+
+constexpr auto swap_margin = std::chrono::seconds(30);
+
+std::string duration_text(const Json& ns) {
+  return format_duration(std::chrono::nanoseconds(ns.get<std::int64_t>()));
+}
+
+std::string lag_text(std::uint64_t published, const Json& reader) {
+  const auto version = reader.at("version").get<std::uint64_t>();
+  return grouped_text(published > version ? published - version : 0);
+}
+
+std::string readers_text(const Json& list) {
+  TextTable table({{"READER"},
+                   {"PLUGIN"},
+                   {"STATE"},
+                   {"GEN", Align::right},
+                   {"VERSION", Align::right},
+                   {"LAG", Align::right},
+                   {"STEPS", Align::right},
+                   {"P50", Align::right},
+                   {"P99", Align::right},
+                   {"MAX", Align::right},
+                   {"PUBLISHED", Align::right},
+                   {"RESTARTS", Align::right}});
+  std::string notes;
+  const auto published = list.at("published_version").get<std::uint64_t>();
+  for (const Json& reader : list.at("readers")) {
+    const std::string name = exact_text(reader.at("name"));
+    table.add_row(
+        {name, exact_text(reader.at("plugin")) + " " + exact_text(reader.at("plugin_version")),
+         exact_text(reader.at("state")), exact_text(reader.at("generation")),
+         grouped_text(reader.at("version").get<std::uint64_t>()), lag_text(published, reader),
+         grouped_text(reader.at("steps").get<std::uint64_t>()), duration_text(reader.at("callback_p50_ns")),
+         duration_text(reader.at("callback_p99_ns")), duration_text(reader.at("callback_max_ns")),
+         grouped_text(reader.at("publications").get<std::uint64_t>()), exact_text(reader.at("restarts"))});
+    if (const std::string error = exact_text(reader.at("last_error")); !error.empty()) {
+      notes += name + ": " + error + "\n";
+    }
+    for (const Json& library : reader.at("pinned_libraries"))
+      notes += name + ": " + exact_text(library) + "\n";
+  }
+  if (table.empty())
+    return "no readers; run one with perch load FILE, or drop its .so into the host's folder\n";
+  return table.text() + (notes.empty() ? "" : "\n" + notes);
+}
+
+Outcome<int> readers(const Context& context) {
+  const auto list = context.call("reader.list", Json::object());
+  if (!list) return end_with(list.error());
+  if (context.json) {
+    print(*list);
+  } else {
+    print(readers_text(*list));
+  }
+  return exit_done;
+}
+
+/// Calls a method that answers with the reader's status, and says what became of it.
+Outcome<int> change(const Context& context, const std::string& method, const Json& params) {
+  const auto result = context.call(method, params);
+  if (!result) return end_with(result.error());
+  if (context.json) {
+    print(*result);
+    return exit_done;
+  }
+  const Json& reader = result->at("reader");
+  print(exact_text(reader.at("name")) + ": " + exact_text(reader.at("state")) + ", " +
+        exact_text(reader.at("plugin")) + " " + exact_text(reader.at("plugin_version")) + ", generation " +
+        exact_text(reader.at("generation")) + "\n");
+  return exit_done;
+}
+
+/// JSON text, or @FILE for a file with it.
+Outcome<Json> config_from(const std::string& argument) {
+  std::string text = argument;
+  if (argument.starts_with("@")) {
+    std::ifstream file(argument.substr(1));
+    if (!file) return end_with(exit_usage, "cannot read the config file " + argument.substr(1));
+    std::ostringstream content;
+    content << file.rdbuf();
+    text = content.str();
+  }
+  try {
+    return Json::parse(text);
+  } catch (const Json::parse_error& error) {
+    return end_with(exit_usage, std::string("the config is no JSON: ") + error.what());
+  }
+}
+
+struct LoadOptions {
+  std::string file, name, config;
+};
+
+Outcome<int> load(const Context& context, const LoadOptions& options) {
+  Json params{{"file", absolute_path(options.file)}};
+  if (!options.name.empty()) params["name"] = options.name;
+  if (!options.config.empty()) {
+    auto config = config_from(options.config);
+    if (!config) return end_with(config.error());
+    params["config"] = std::move(*config);
+  }
+  return change(context, "reader.load", params);
+}
+
+struct SwapOptions {
+  std::string name, file;
+  std::optional<std::string> probation;
+};
+
+std::string report_text(const Json& report) {
+  TextTable table({{"STEP"}, {"TOOK", Align::right}});
+  for (const Json& step : report.at("steps"))
+    table.add_row({exact_text(step.at("what")), duration_text(step.at("took_ns"))});
+  const std::string from = exact_text(report.at("from_version")), to = exact_text(report.at("to_version"));
+  return table.text() + exact_text(report.at("reader")) + ": swapped, " + from + " -> " + to +
+         ", generation " + exact_text(report.at("generation")) + ", handed over at version " +
+         exact_text(report.at("at_version")) + "\n";
+}
+
+/// The probation that will count: the one given, or the host's.
+Outcome<std::chrono::nanoseconds> probation_of(const SwapOptions& options, Client& client,
+                                               Deadline deadline) {
+  if (options.probation) return *parse_duration(*options.probation);
+  const auto status = client.call("host.status", Json::object(), deadline);
+  if (!status) return end_with(status.error());
+  return std::chrono::nanoseconds(status->at("probation_ns").get<std::int64_t>());
+}
+
+Outcome<int> swap(const Context& context, const SwapOptions& options) {
+  Json params{{"name", options.name}};
+  if (!options.file.empty()) params["file"] = absolute_path(options.file);
+  if (options.probation) params["probation"] = *options.probation;
+  auto client = Client::connect(context.socket, context.deadline());
+  if (!client) return end_with(client.error());
+  const auto probation = probation_of(options, *client, context.deadline());
+  if (!probation) return end_with(probation.error());
+  const auto report = client->call("reader.swap", params, context.deadline(*probation + swap_margin));
+  if (!report) return end_with(report.error());
+  if (context.json) {
+    print(*report);
+  } else {
+    print(report_text(*report));
+  }
+  return exit_done;
+}
+
+Outcome<int> unload(const Context& context, const std::string& name) {
+  const auto result = context.call("reader.unload", {{"name", name}});
+  if (!result) return end_with(result.error());
+  if (context.json) {
+    print(*result);
+  } else {
+    print(name + ": unloaded\n");
+  }
+  return exit_done;
+}
+
+void add_load(CLI::App& app, Context& context) {
+  CLI::App* command =
+      add_command(app, "load", "Run a plugin file as a reader",
+                  "perch load build/release/plugins/vwap.so --name slow --config '{\"window\":\"1h\"}'");
+  const auto options = std::make_shared<LoadOptions>();
+  command->add_option("FILE", options->file, "The plugin's .so")->required();
+  command->add_option("--name", options->name, "The reader's name; the plugin's id otherwise");
+  command->add_option("--config", options->config, "JSON, or @FILE with JSON");
+  command->callback(
+      [&context, options] { context.run = [&context, options] { return load(context, *options); }; });
+}
+
+void add_swap(CLI::App& app, Context& context) {
+  CLI::App* command =
+      add_command(app, "swap", "Replace a reader by a new build, its state handed over, no commit missed",
+                  "perch swap vwap build/release/plugins/vwap.so --probation 2s");
+  const auto options = std::make_shared<SwapOptions>();
+  command->add_option("NAME", options->name, "The reader")->required();
+  command->add_option("FILE", options->file, "The new .so; the file that it was loaded from otherwise");
+  command
+      ->add_option("--probation", options->probation,
+                   "How long it must run without a fault; the host's config otherwise")
+      ->check(duration_validator());
+  command->callback(
+      [&context, options] { context.run = [&context, options] { return swap(context, *options); }; });
+}
+
+/// A command whose one argument is the reader.
+void add_named(CLI::App& app, Context& context, const std::string& command_name,
+               const std::string& description, Outcome<int> (*run)(const Context&, const std::string&)) {
+  CLI::App* command = add_command(app, command_name, description, "perch " + command_name + " vwap");
+  const auto name = std::make_shared<std::string>();
+  command->add_option("NAME", *name, "The reader")->required();
+  command->callback(
+      [&context, name, run] { context.run = [&context, name, run] { return run(context, *name); }; });
+}
+
+}  // namespace
+
+void add_reader_commands(CLI::App& app, Context& context) {
+  add_command(app, "readers", "Every reader: state, generation, version, lag, callback times",
+              "perch readers")
+      ->callback([&context] { context.run = [&context] { return readers(context); }; });
+  add_load(app, context);
+  add_swap(app, context);
+  add_named(app, context, "accept", "End a probation: the new generation stays",
+            [](const Context& c, const std::string& name) {
+              return change(c, "reader.accept", {{"name", name}});
+            });
+  add_named(app, context, "rollback", "End a probation: the old generation goes on",
+            [](const Context& c, const std::string& name) {
+              return change(c, "reader.rollback", {{"name", name}});
+            });
+  add_named(app, context, "unload", "Stop a reader and unload its plugin", unload);
+}
+
+}  // namespace perch::cli

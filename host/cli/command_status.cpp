@@ -1,0 +1,92 @@
+// perch status
+#include "base/units.hpp"
+#include "cli/commands.hpp"
+#include "cli/human_text.hpp"
+#include "cli/text_table.hpp"
+
+namespace perch::cli {
+namespace {
+
+std::string duration_text(const Json& ns) {
+  return format_duration(std::chrono::nanoseconds(ns.get<std::int64_t>()));
+}
+std::string size_text(const Json& bytes) { return format_size(bytes.get<std::uint64_t>()); }
+std::string count_text(const Json& count) { return grouped_text(count.get<std::uint64_t>()); }
+
+std::string head_text(const Json& status) {
+  const Json& commits = status.at("commits");
+  const Json& memory = status.at("memory");
+  const auto line = [](const std::string& label, const std::string& text) {
+    constexpr std::size_t label_width = 10;
+    return label + std::string(label_width - label.size(), ' ') + text + "\n";
+  };
+  std::string text =
+      line("host", exact_text(status.at("name")) + ", perchd " + exact_text(status.at("version")) + ", pid " +
+                       exact_text(status.at("pid")) + ", up " + duration_text(status.at("uptime_ns")));
+  text +=
+      line("version", count_text(status.at("published_version")) + " published, " +
+                          count_text(commits.at("rows")) + " rows committed, longest gap between commits " +
+                          duration_text(commits.at("longest_gap_ns")));
+  text +=
+      line("memory", size_text(memory.at("live_bytes")) + " live, " + size_text(memory.at("retained_bytes")) +
+                         " retained, " + size_text(memory.at("free_bytes")) + " free, " +
+                         size_text(memory.at("committed_bytes")) + " of " +
+                         size_text(memory.at("reserved_bytes")) + " committed");
+  const Json& log = status.at("log");
+  text += line("log", "level " + exact_text(log.at("level")) + ", " + count_text(log.at("dropped")) +
+                          " messages dropped");
+  if (commits.at("out_of_room").get<bool>()) {
+    text += line("arena", "FULL: sources are held back until there is room");
+  }
+  return text;
+}
+
+std::string tables_text(const Json& tables) {
+  TextTable table({{"TABLE"}, {"ROWS", Align::right}, {"EVICTED", Align::right}});
+  for (const Json& each : tables) {
+    table.add_row(
+        {exact_text(each.at("name")), count_text(each.at("rows")), count_text(each.at("evicted_rows"))});
+  }
+  return table.empty() ? "no tables\n" : table.text();
+}
+
+std::string sources_text(const Json& sources) {
+  TextTable table({{"SOURCE"}, {"STATE"}, {"ROWS", Align::right}, {"REJECTS", Align::right}});
+  for (const Json& each : sources) {
+    table.add_row({exact_text(each.at("name")), exact_text(each.at("state")), count_text(each.at("rows")),
+                   count_text(each.at("rejects"))});
+  }
+  return table.empty() ? "no sources\n" : table.text();
+}
+
+std::string readers_text(const Json& readers) {
+  TextTable table({{"READER"}, {"PLUGIN"}, {"STATE"}, {"LAST ERROR"}});
+  for (const Json& each : readers) {
+    table.add_row({exact_text(each.at("name")),
+                   exact_text(each.at("plugin")) + " " + exact_text(each.at("plugin_version")),
+                   exact_text(each.at("state")), exact_text(each.at("last_error"))});
+  }
+  return table.empty() ? "no readers\n" : table.text();
+}
+
+Outcome<int> status(const Context& context) {
+  const auto status = context.call("host.status", Json::object());
+  if (!status) return end_with(status.error());
+  if (context.json) {
+    print(*status);
+  } else {
+    print(head_text(*status) + "\n" + tables_text(status->at("tables")) + "\n" +
+          sources_text(status->at("sources")) + "\n" + readers_text(status->at("readers")));
+  }
+  return exit_done;
+}
+
+}  // namespace
+
+void add_status_command(CLI::App& app, Context& context) {
+  add_command(app, "status", "The host at a glance: version, memory, tables, sources, readers",
+              "perch status")
+      ->callback([&context] { context.run = [&context] { return status(context); }; });
+}
+
+}  // namespace perch::cli

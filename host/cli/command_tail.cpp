@@ -1,0 +1,95 @@
+// perch tail: readers' results as they are published.
+#include <signal.h>
+#include <sys/signalfd.h>
+
+#include <cstdio>
+#include <memory>
+
+#include "base/unique_fd.hpp"
+#include "cli/commands.hpp"
+#include "cli/human_text.hpp"
+
+namespace perch::cli {
+namespace {
+
+struct TailOptions {
+  std::string reader, topic;
+  std::uint64_t count = 0;  // 0: no end
+  bool events = false;
+  bool pretty = false;
+};
+
+/// Readable when the user wants to stop (Ctrl-C), so that the end is an orderly one.
+UniqueFd interrupt_signals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  ::sigprocmask(SIG_BLOCK, &signals, nullptr);
+  return UniqueFd(::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
+}
+
+std::string event_text(const Json& event, bool pretty) {
+  const auto kind = event.at("kind").get<std::string>();
+  const std::string time = clock_text(event.at("time").get<std::int64_t>());
+  const std::string reader = exact_text(event.at("reader"));
+  const std::string what = exact_text(kind == "publication" ? event.at("topic") : event.at("kind"));
+  const Json& data = event.at("data");
+  if (!pretty) return time + " " + reader + "  " + what + "  " + exact_text(data) + "\n";
+  return time + " " + reader + "  " + what + "\n" + pretty_text(data);
+}
+
+/// Prints one notification; true when it counts as an event.
+bool print_notification(const Context& context, const TailOptions& options, const Json& notification) {
+  const Json& params = notification.at("params");
+  if (notification.at("method") == "events.dropped") {
+    std::fprintf(stderr, "perch: %s events were dropped: this terminal reads too slowly\n",
+                 exact_text(params.at("count")).c_str());
+    return false;
+  }
+  if (context.json) {
+    print(params);
+  } else {
+    print(event_text(params, options.pretty));
+  }
+  return true;
+}
+
+Outcome<int> tail(const Context& context, const TailOptions& options) {
+  const UniqueFd interrupt = interrupt_signals();
+  auto client = Client::connect(context.socket, context.deadline());
+  if (!client) return end_with(client.error());
+  Json params = Json::object();
+  if (!options.events) params["kinds"] = Json::array({"publication"});
+  if (!options.reader.empty()) params["reader"] = options.reader;
+  if (!options.topic.empty()) params["topic"] = options.topic;
+  if (const auto reply = client->call("events.subscribe", params, context.deadline()); !reply) {
+    return end_with(reply.error());
+  }
+  constexpr auto without_end = std::chrono::hours(24 * 365 * 100);
+  const Deadline deadline = context.deadline(without_end);
+  for (std::uint64_t seen = 0; options.count == 0 || seen < options.count;) {
+    const auto notification = client->next_notification(deadline, interrupt.get());
+    if (!notification) return end_with(notification.error());
+    if (!*notification) break;  // Ctrl-C
+    if (print_notification(context, options, **notification)) ++seen;
+  }
+  return exit_done;
+}
+
+}  // namespace
+
+void add_tail_command(CLI::App& app, Context& context) {
+  CLI::App* command = add_command(app, "tail", "Readers' results as they are published, until Ctrl-C",
+                                  "perch tail --reader vwap --count 10");
+  const auto options = std::make_shared<TailOptions>();
+  command->add_option("--reader", options->reader, "Only this reader's");
+  command->add_option("--topic", options->topic, "Only publications of this topic");
+  command->add_option("--count", options->count, "End after so many")->check(CLI::PositiveNumber);
+  command->add_flag("--events", options->events, "Also what happens to readers: loaded, swapped, failed …");
+  command->add_flag("--pretty", options->pretty, "Results as small tables");
+  command->callback(
+      [&context, options] { context.run = [&context, options] { return tail(context, *options); }; });
+}
+
+}  // namespace perch::cli

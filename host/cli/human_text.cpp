@@ -1,0 +1,127 @@
+#include "cli/human_text.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+#include "base/units.hpp"
+#include "cli/text_table.hpp"
+
+namespace perch::cli {
+namespace {
+
+constexpr std::size_t rows_shown_max = 50;
+
+bool is_control(std::string_view text, std::size_t i) {
+  const auto byte = static_cast<unsigned char>(text[i]);
+  if (byte < 0x20 || byte == 0x7f) return true;
+  // U+0080 to U+009F, which some terminals obey too: c2 80 to c2 9f.
+  return byte == 0xc2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xa0;
+}
+
+std::string without_controls(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (!is_control(text, i)) {
+      out += text[i];
+      continue;
+    }
+    if (static_cast<unsigned char>(text[i]) == 0xc2) ++i;
+    char escaped[8];
+    std::snprintf(escaped, sizeof escaped, "\\x%02x", static_cast<unsigned char>(text[i]));
+    out += escaped;
+  }
+  return out;
+}
+
+bool is_table(const Json& value) {
+  return value.is_array() && !value.empty() &&
+         std::all_of(value.begin(), value.end(), [](const Json& item) { return item.is_object(); });
+}
+
+std::string table_text(const Json& rows) {
+  std::vector<Column> columns;
+  for (const Json& row : rows) {
+    for (const auto& [name, value] : row.items()) {
+      const auto known =
+          std::find_if(columns.begin(), columns.end(), [&](const Column& c) { return c.title == name; });
+      if (known == columns.end()) columns.push_back({name, value.is_number() ? Align::right : Align::left});
+    }
+  }
+  TextTable table(columns);
+  const std::size_t shown = std::min(rows.size(), rows_shown_max);
+  for (std::size_t i = 0; i < shown; ++i) {
+    std::vector<std::string> cells;
+    for (const Column& column : columns) {
+      const auto cell = rows[i].find(column.title);
+      cells.push_back(cell == rows[i].end() ? "" : rounded_text(column.title, *cell));
+    }
+    table.add_row(std::move(cells));
+  }
+  std::string text = table.text("  ");
+  if (shown < rows.size()) text += "  … and " + std::to_string(rows.size() - shown) + " more\n";
+  return text;
+}
+
+}  // namespace
+
+std::string exact_text(const Json& value) {
+  if (value.is_string()) return without_controls(value.get_ref<const std::string&>());
+  if (value.is_null()) return "-";
+  return without_controls(value.dump(-1, ' ', false, Json::error_handler_t::replace));
+}
+
+std::string rounded_text(double value) {
+  char text[48];
+  const double size = std::fabs(value);
+  if (value == std::floor(value) && size < 1e15) {
+    std::snprintf(text, sizeof text, "%.0f", value);
+  } else if (size >= 1e15 || size < 1e-4) {
+    std::snprintf(text, sizeof text, "%.6g", value);
+  } else {
+    const int digits_before = size < 1 ? 1 : static_cast<int>(std::log10(size)) + 1;
+    std::snprintf(text, sizeof text, "%.*f", std::clamp(6 - digits_before, 2, 6), value);
+  }
+  return text;
+}
+
+std::string rounded_text(std::string_view name, const Json& value) {
+  constexpr double year_2000_ns = 946684800e9;
+  if (!value.is_number()) return exact_text(value);
+  const double number = value.get<double>();
+  if (name.ends_with("_bytes") && number >= 0 && number < 1e19)
+    return format_size(static_cast<std::uint64_t>(number));
+  if (name.ends_with("_ns") && number >= 0 && number < 9e18) {
+    const auto ns = static_cast<std::int64_t>(number);
+    return number >= year_2000_ns ? format_utc(ns) : format_duration(std::chrono::nanoseconds(ns));
+  }
+  return value.is_number_float() ? rounded_text(number) : exact_text(value);
+}
+
+std::string grouped_text(std::uint64_t value) {
+  std::string text = std::to_string(value);
+  for (std::size_t at = text.size(); at > 3;) text.insert(at -= 3, 1, ',');
+  return text;
+}
+
+std::string clock_text(std::int64_t unix_ns) {
+  constexpr std::size_t after_date = 11, with_milliseconds = 12;  // of 2026-11-24T20:16:48.123456789Z
+  return format_utc(unix_ns).substr(after_date, with_milliseconds);
+}
+
+std::string pretty_text(const Json& value) {
+  if (is_table(value)) return table_text(value);
+  if (!value.is_object()) return "  " + exact_text(value) + "\n";
+  std::string line;
+  std::string tables;
+  for (const auto& [name, member] : value.items()) {
+    if (is_table(member)) {
+      tables += "  " + exact_text(Json(name)) + "\n" + table_text(member);
+    } else {
+      line += "  " + exact_text(Json(name)) + " " + rounded_text(name, member);
+    }
+  }
+  return (line.empty() ? "" : line + "\n") + tables;
+}
+
+}  // namespace perch::cli
