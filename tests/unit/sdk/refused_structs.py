@@ -1,6 +1,6 @@
 """PERCH_LAYOUT and PERCH_PLUGIN must refuse what is wrong, at compile time, in words. And the headers must compile alone.
 
-Run by ctest with PERCH_COMPILERS (a ';' list of C++ compilers; missing ones are skipped) and PERCH_SDK_INCLUDE.
+Run by ctest with PERCH_COMPILERS (a ";" list of C++ compilers; missing ones are skipped) and PERCH_SDK (its sources).
 """
 
 import itertools
@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 import unittest
 
-INCLUDE = pathlib.Path(os.environ["PERCH_SDK_INCLUDE"])
+INCLUDE = pathlib.Path(os.environ["PERCH_SDK"]) / "include"
 COMPILERS = [c for c in os.environ["PERCH_COMPILERS"].split(";") if shutil.which(c)]
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Werror"]
 
