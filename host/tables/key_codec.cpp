@@ -1,5 +1,6 @@
 #include "tables/key_codec.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/assert.hpp"
@@ -33,8 +34,9 @@ Result<KeyCodec> KeyCodec::make(const Layout& key) {
   }
   codec.words_ = (encoded_bytes + 7) / 8;
   codec.record_size_ = key.size();
-  codec.one_word_ = codec.steps_.size() == 1 && codec.steps_[0].kind == StepKind::integer8;
-  if (codec.one_word_) codec.one_word_flip_ = codec.steps_[0].flip;
+  codec.whole_words_ = std::all_of(codec.steps_.begin(), codec.steps_.end(), [](const Step& step) {
+    return step.kind == StepKind::bytes8 || step.kind == StepKind::integer8;
+  });
   return codec;
 }
 

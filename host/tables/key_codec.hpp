@@ -26,9 +26,12 @@ class KeyCodec {
 
   /// False when a float is NaN. −0.0 becomes +0.0.
   bool encode(const std::byte* record, std::uint64_t* words) const noexcept {
-    if (!one_word_) return encode_steps(record, field_count(), 0x00, words);
-    std::memcpy(words, record, sizeof *words);
-    *words ^= one_word_flip_;
+    if (!whole_words_) return encode_steps(record, field_count(), 0x00, words);
+    for (std::uint32_t i = 0; i < words_; ++i) {
+      std::uint64_t value;
+      std::memcpy(&value, record + 8 * i, sizeof value);
+      words[i] = steps_[i].kind == StepKind::bytes8 ? __builtin_bswap64(value) : value ^ steps_[i].flip;
+    }
     return true;
   }
   /// The smallest (fill 0x00) or largest (fill 0xff) words that begin with the first `fields` fields: every
@@ -37,9 +40,12 @@ class KeyCodec {
                      std::uint64_t* words) const noexcept;
   /// Fills the whole record, padding zeroed.
   void decode(const std::uint64_t* words, std::byte* record) const noexcept {
-    if (!one_word_) return decode_steps(words, record);
-    const std::uint64_t value = *words ^ one_word_flip_;
-    std::memcpy(record, &value, sizeof value);
+    if (!whole_words_) return decode_steps(words, record);
+    for (std::uint32_t i = 0; i < words_; ++i) {
+      const std::uint64_t value =
+          steps_[i].kind == StepKind::bytes8 ? __builtin_bswap64(words[i]) : words[i] ^ steps_[i].flip;
+      std::memcpy(record + 8 * i, &value, sizeof value);
+    }
   }
 
   /// A number field's part of the words, as an unsigned integer with the order of the field's values.
@@ -80,8 +86,9 @@ class KeyCodec {
   std::vector<FieldEnd> fields_;
   std::uint32_t words_ = 0;
   std::uint32_t record_size_ = 0;
-  bool one_word_ = false;  ///< a single 8-byte integer: the word is the value, its sign flipped
-  std::uint64_t one_word_flip_ = 0;
+  /// Fields of 64-bit integers, timestamps and chars by the eight only, which most keys are: step i is word
+  /// i, and lies 8 × i bytes into the record.
+  bool whole_words_ = false;
 };
 
 }  // namespace perch::tables

@@ -114,11 +114,13 @@ Record random_record(const Layout& layout, Random& random) {
 
 /// A key of random fields that fits into 64 bytes.
 Layout random_key(Random& random) {
-  static const std::vector<std::string> types{
+  static const std::vector<std::string> every_type{
       "int8",    "int16",   "int32", "int64",        "uint8",   "uint16",  "uint32",  "uint64",
       "float32", "float64", "bool",  "timestamp_ns", "char[1]", "char[3]", "char[8]", "char[15]"};
+  static const std::vector<std::string> whole{"int64", "uint64", "timestamp_ns", "char[8]", "char[16]"};
   for (;;) {
     std::vector<FieldSpec> fields;
+    const std::vector<std::string>& types = random() % 4 == 0 ? whole : every_type;
     const std::size_t count = 1 + random() % 6;
     for (std::size_t i = 0; i < count; ++i)
       fields.push_back({"f" + std::to_string(i), types[random() % types.size()]});
