@@ -1,12 +1,13 @@
 // perchd: the host process. Options, signals and exit statuses; what runs is in running_host.hpp.
 //
-// Exit statuses: 0 stopped as asked, 1 could not start, 2 bad options or config, 130 cut short by a second
-// Ctrl-C.
+// Exit statuses: 0 stopped as asked, 1 could not start, or a reader could not be stopped, 2 bad options or
+// config, 130 cut short by a second Ctrl-C.
 #include <signal.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <cstdlib>
 #include <string_view>
 
 #include "base/log.hpp"
@@ -73,8 +74,7 @@ void on_second_interrupt(int) {
   write_and_exit("perchd: interrupted again, not waiting any longer\n", exit_interrupted);
 }
 void on_stop_too_long(int) {
-  write_and_exit("perchd: a reader still runs a minute after the stop began, ending without it\n",
-                 exit_failed);
+  write_and_exit("perchd: the stop takes over a minute, ending without it\n", exit_failed);
 }
 
 /// From here on a stop that hangs in a reader's code can be cut short: by the user at once, by itself in a
@@ -109,6 +109,11 @@ int run(Config config, bool exit_when_finished) {
   const HostSummary done = (*host)->stop();
   spdlog::info("stopped: {} rows in {} commits, {} rejects, {} readers", done.rows, done.commits,
                done.rejects, done.readers);
+  if (done.left_threads_behind) {
+    spdlog::error("a reader hangs in its own code: ended without it");
+    log::stop();
+    std::_Exit(exit_failed);  // nothing is destroyed under that thread; the kernel frees it all
+  }
   host->reset();
   log::stop();
   return 0;

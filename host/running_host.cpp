@@ -11,7 +11,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto readers_start_max = 10s;
 constexpr auto readers_last_look_max = 2s;
 constexpr auto readers_no_progress_max = 60s;
 
@@ -57,18 +56,9 @@ RunningHost::~RunningHost() {
 
 Result<void> RunningHost::start_parts() {
   running_ = true;
-  if (auto started = start_readers(); !started) return started;
+  if (auto started = readers_->start(); !started) return started;
   if (auto started = ingest_->start(); !started) return started;
   return server_->start();
-}
-
-Result<void> RunningHost::start_readers() {
-  readers_starting_ = std::async(std::launch::async, [this] { return readers_->start(); });
-  if (readers_starting_.wait_for(readers_start_max) == std::future_status::ready)
-    return readers_starting_.get();
-  spdlog::warn("readers have not all started after {}; ingest starts without waiting any longer",
-               format_duration(readers_start_max));
-  return {};
 }
 
 void RunningHost::log_started() const {
@@ -117,8 +107,8 @@ HostSummary RunningHost::stop() {
   summary.rows = ingest_->commits().rows;
   summary.commits = store_->reads().published_version();
   for (const auto& source : ingest_->sources()) summary.rejects += source.rejects;
-  if (readers_starting_.valid()) readers_starting_.wait();  // only one that started late is still here
   readers_->stop();
+  summary.left_threads_behind = readers_->left_threads_behind();
   return summary;
 }
 

@@ -3,7 +3,6 @@
 
 #include <chrono>
 #include <cstdint>
-#include <future>
 #include <memory>
 #include <string>
 
@@ -19,6 +18,9 @@ struct HostSummary {
   std::uint64_t commits = 0;
   std::uint64_t rejects = 0;
   std::size_t readers = 0;  ///< alive when the stop began
+  /// A reader hangs in its own code and still uses the tree: the process must end without destroying the
+  /// host.
+  bool left_threads_behind = false;
 };
 
 /// Start: store, readers, ingest, control. Readers are up before the first row, and when the socket is there
@@ -27,8 +29,7 @@ struct HostSummary {
 /// Thread safety: one thread, the one that called start.
 class RunningHost {
  public:
-  /// Errors leave nothing running. A reader that has not started after 10 s is left behind: ingest goes on
-  /// without it.
+  /// Errors leave nothing running. A reader that hangs as it starts is left behind after 10 s.
   static Result<std::unique_ptr<RunningHost>> start(Config config);
   ~RunningHost();  ///< stops what still runs
 
@@ -41,7 +42,6 @@ class RunningHost {
  private:
   RunningHost(Config config, tables::Catalog catalog, std::unique_ptr<tree::Store> store);
   Result<void> start_parts();
-  Result<void> start_readers();
   void log_started() const;
   bool readers_caught_up() const;
 
@@ -50,7 +50,6 @@ class RunningHost {
   const std::unique_ptr<tree::Store> store_;
   readers::EventHub events_;
   std::unique_ptr<readers::ReaderManager> readers_;
-  std::future<Result<void>> readers_starting_;
   std::unique_ptr<ingest::Ingest> ingest_;
   std::unique_ptr<control::Server> server_;
   bool running_ = false;
