@@ -96,11 +96,20 @@ int report(const Error& error, int status) {
   return status;
 }
 
+void warn_of_endless_sources(const Config& config) {
+  for (const auto& source : config.ingest.sources) {
+    const bool restarts = source.type == ingest::SourceType::exec && source.restart;
+    if (restarts || source.follow)
+      spdlog::warn("source {} never ends for good: neither will this host", source.name);
+  }
+}
+
 int run(Config config, bool exit_when_finished) {
   const auto folder = RunFolder::take(config.run_dir);
   if (!folder) return report(folder.error(), exit_failed);
   if (const auto started = log::start(config.log_level); !started)
     return report(started.error(), exit_failed);
+  if (exit_when_finished) warn_of_endless_sources(config);
   auto host = RunningHost::start(std::move(config));
   if (!host) return report(host.error(), exit_failed);
 
