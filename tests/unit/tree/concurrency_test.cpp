@@ -282,6 +282,53 @@ TEST_CASE("concurrency: slots are claimed and given back while the writer scans 
   CHECK(store->stats().retained_bytes == 0);
 }
 
+TEST_CASE("concurrency: a pin holds whatever the commit it came upon drops and reuses") {
+  // The sharpest form of the race: each version's only node and record are looked at and freed right after
+  // the next commit, and reused by the one after. A reader keeps nothing but pins.
+  auto store = make_store();
+  const TableIndex table = store->add_table({1, sizeof(Row), 3, 3});
+  std::atomic<bool> done{false};
+  std::atomic<std::uint64_t> pins{0};
+  Failures failures;
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+  constexpr Version commits = 100000;  // slower; ThreadSanitizer needs no collision to see a race
+#else
+  constexpr Version commits = 1500000;
+#endif
+  std::vector<std::thread> readers;
+  for (int reader = 0; reader < 2; ++reader) {
+    readers.emplace_back([&] {
+      PinSlot slot = store->reads().claim_slot();
+      std::uint64_t count = 0;
+      for (; !done.load(std::memory_order_relaxed) && !failures.any(); ++count) {  // only ends the loop
+        const Snapshot snapshot = slot.pin();
+        const Version version = snapshot.version();
+        for (int again = 0; again < 3 && version > 0; ++again) {
+          Row row{};
+          const std::byte* value = snapshot.get(table, key_of(1).data());
+          failures.require(value != nullptr, "a pinned row is gone");
+          if (value) std::memcpy(&row, value, sizeof row);
+          failures.require(row.is_whole() && row.generation == version, "a pinned row was reused");
+          failures.require(snapshot.version() == version, "a pinned version record was reused");
+        }
+        slot.unpin();
+      }
+      pins.fetch_add(count);
+    });
+  }
+  for (Version version = 1; version <= commits * soak_factor() && !failures.any(); ++version) {
+    failures.require(store->has_room(), "the arena is full");
+    const Row row = Row::make(1, version);
+    std::memcpy(store->upsert(table, key_of(1).data()).value, &row, sizeof row);
+    store->commit(0, {});
+    store->reclaim_all();
+  }
+  done.store(true, std::memory_order_relaxed);
+  for (std::thread& reader : readers) reader.join();
+  failures.report();
+  CHECK(pins.load() > 0);
+}
+
 TEST_CASE("concurrency: memory statistics may be read by any thread") {
   auto store = make_store();
   const TableIndex table = store->add_table({1, 8, 3, 3});

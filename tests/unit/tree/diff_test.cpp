@@ -1,4 +1,8 @@
 // Diffs of two versions, against the difference of two maps.
+#include <sys/mman.h>
+
+#include <fstream>
+
 #include "lock_step.hpp"
 
 namespace perch::tree::test {
@@ -25,6 +29,28 @@ void fill(Store& store, TableIndex table, const TableShape& shape, Model& model,
     put(store, table, key, shape.value_bytes, i);
     model[key] = i;
   }
+}
+
+/// How much of the mapping that begins at `base` this process has touched since forget_touched.
+std::uint64_t touched_bytes(const std::byte* base) {
+  std::ifstream maps("/proc/self/smaps");
+  bool inside = false;
+  for (std::string line; std::getline(maps, line);) {
+    std::uint64_t begin = 0, end = 0, kib = 0;
+    if (std::sscanf(line.c_str(), "%lx-%lx ", &begin, &end) == 2) {
+      const auto address = reinterpret_cast<std::uintptr_t>(base);
+      inside = begin <= address && address < end;
+    } else if (inside && std::sscanf(line.c_str(), "Rss: %lu kB", &kib) == 1) {
+      return kib * 1024;
+    }
+  }
+  FAIL("the arena is not in /proc/self/smaps");
+  return 0;
+}
+
+/// Drops this process's page table entries of the mapping; the memory itself is shared and stays.
+void forget_touched(const std::byte* base, std::uint64_t bytes) {
+  REQUIRE(madvise(const_cast<std::byte*>(base), bytes, MADV_DONTNEED) == 0);
 }
 
 }  // namespace
@@ -104,6 +130,31 @@ TEST_CASE("diff: each single change in a tree of four levels") {
     expect_diff(before->snapshot(), before_model, after->snapshot(), model, table, shape);
     expect_diff(after->snapshot(), model, before->snapshot(), before_model, table, shape);
   }
+}
+
+TEST_CASE("diff: touches what changed, not the whole table") {
+  constexpr std::uint64_t arena_bytes = std::uint64_t{256} << 20;
+  auto store = make_store(arena_bytes);
+  const TableShape shape{1, 200, 0, 0};
+  const TableIndex table = store->add_table(shape);
+  for (std::uint64_t i = 0; i < 200000; ++i) put(*store, table, key_of(i), shape.value_bytes, i);
+  store->commit(0, {});
+  const SharedSnapshot before = store->reads().acquire();
+  put(*store, table, key_of(100000), shape.value_bytes, 1);
+  store->erase(table, key_of(150000).data());
+  store->commit(0, {});
+  const SharedSnapshot after = store->reads().acquire();
+  const std::byte* base = after->snapshot().base();
+
+  forget_touched(base, arena_bytes);
+  const Counts counts = count(Diff(before->snapshot(), after->snapshot(), table, shape.value_bytes));
+  CHECK(counts.updated == 1);
+  CHECK(counts.removed == 1);
+  const std::uint64_t by_diff = touched_bytes(base);
+  forget_touched(base, arena_bytes);
+  CHECK(count(Diff(Snapshot{}, after->snapshot(), table, shape.value_bytes)).inserted == 199999);
+  // The kernel maps 16 pages around each fault, so the few nodes of the diff show as some hundred KiB.
+  CHECK(by_diff * 10 < touched_bytes(base));
 }
 
 TEST_CASE("diff: rows written without a change of value are no changes") {

@@ -216,20 +216,32 @@ TEST_CASE("reclamation: a big release is worked off a piece per commit, and all 
   const std::uint64_t at_first = store->stats().retained_bytes;
   held.reset();
   std::uint64_t before = at_first;
-  std::uint64_t commits = 0;
-  for (; before > 0 && commits < 100000; ++commits) {
+  std::uint64_t largest_piece = 0;
+  // An idle commit drops a version record: the last few hover until there are enough for a look.
+  constexpr std::uint64_t records_bytes_max = 64 * 512;
+  for (std::uint64_t commits = 0; before > records_bytes_max; ++commits) {
+    REQUIRE(commits < 10000);
     store->commit(0, {});
     const std::uint64_t now = store->stats().retained_bytes;
-    if (commits < 2) CHECK(now > 0);
-    // An idle commit drops its predecessor's version record: the tail may hover there.
-    expect(now <= before + 4096, "retained bytes grow without a pin");
-    if (now <= 4096) break;
+    if (now < before) largest_piece = std::max(largest_piece, before - now);
     before = now;
   }
-  CHECK(commits < 1000);
+  CHECK(largest_piece > 0);
+  CHECK(largest_piece < at_first / 4);
   store->reclaim_all();
   CHECK(store->stats().retained_bytes == 0);
   expect_checked(*store);
+}
+
+TEST_CASE("reclamation: what a version dropped is not retained by a pin of that version") {
+  auto store = make_store();
+  const TableIndex table = store->add_table(shape);
+  fill(*store, table, 5000);
+  put(*store, table, key_of(mix(17)), shape.value_bytes, 1);
+  store->commit(0, {});
+  const SharedSnapshot pinned = store->reads().acquire();
+  store->reclaim_all();
+  CHECK(store->stats().retained_bytes == 0);
 }
 
 TEST_CASE("reclamation: keeps up with a writer that drops much in each commit") {
