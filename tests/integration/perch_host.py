@@ -351,8 +351,8 @@ def perch(*arguments, timeout=60, environment=None, folder=None):
 
 
 def run(*command, timeout=60, environment=None, folder=None):
-    return subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=seconds(timeout),
-                          stdin=subprocess.DEVNULL, cwd=folder, env={**os.environ, **(environment or {})},
+    return subprocess.run([str(part) for part in command], capture_output=True, text=True, errors="replace",
+                          timeout=seconds(timeout), stdin=subprocess.DEVNULL, cwd=folder, env={**os.environ, **(environment or {})},
                           preexec_fn=die_with_parent)
 
 
@@ -410,6 +410,9 @@ class PerchTest(unittest.TestCase):
         finally:
             host.close_clients()
             host.kill()
+            if host.process.stdin:
+                with contextlib.suppress(BrokenPipeError):
+                    host.process.stdin.close()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 host.process.wait(10)
 
