@@ -183,6 +183,7 @@ bool ReaderInstance::do_begin(std::uint64_t ticket) {
     const std::lock_guard lock(mutex_);
     from = std::exchange(begin_from_, std::nullopt);
   }
+  if (from) services_.set_version(from->version);  // what is published before the first step speaks of it
   Result<void> begun;
   if (from) begun = proxy_.restore(from->state_version, from->bytes);
   if (begun && from) pins_.start_at(std::move(from->snapshot));
