@@ -28,7 +28,7 @@ void run(const Scenario& scenario, std::uint64_t seed) {
   static constexpr std::uint64_t upsert_percents[] = {85, 50, 15, 100, 50, 5};
   std::uint64_t step = 0;
   for (const std::uint64_t upsert_percent : upsert_percents) {
-    for (const std::uint64_t end = step + scenario.steps / 6; step < end; ++step) {
+    for (const std::uint64_t end = step + scenario.steps / 6 / brevity; step < end; ++step) {
       INFO("step ", step);
       lock_step.random_step(upsert_percent, scenario.commit_per_mille, scenario.held_max);
       if (step % scenario.check_every == 0) lock_step.check();

@@ -87,6 +87,13 @@ inline bool is_zero(const std::byte* value, std::uint32_t bytes) {
 /// Multiplies the random tests' counts: 20 when PERCH_SOAK is set in the environment, else 1.
 inline std::uint64_t soak_factor() { return std::getenv("PERCH_SOAK") ? 20 : 1; }
 
+/// ThreadSanitizer has nothing to find in one thread: the random tests do this much less under it.
+#ifdef __SANITIZE_THREAD__
+inline constexpr std::uint64_t brevity = 11;
+#else
+inline constexpr std::uint64_t brevity = 1;
+#endif
+
 inline std::unique_ptr<Store> make_store(std::uint64_t arena_bytes = std::uint64_t{512} << 20) {
   StoreOptions options;
   options.arena_bytes = arena_bytes;
