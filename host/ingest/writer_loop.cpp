@@ -51,10 +51,11 @@ void WriterLoop::run() {
     sleep_until_due();
   }
   if (uncommitted_ > 0) commit();
-  if (!work_is_queued()) return;
   std::uint64_t left = 0;
-  for (const Input& input : inputs_) left += input.source->queue().size();
-  spdlog::error("stopped while the arena was full: {} batches of rows are not committed", left);
+  for (std::size_t index = 0; index < inputs_.size(); ++index) {
+    left += inputs_[index].source->rows() - positions_[index].rows;
+  }
+  if (left > 0) spdlog::error("stopped while the arena was full: {} rows are not committed", left);
 }
 
 /// One round over all sources, a batch of each. False when there was nothing to do, or no room and a stop.
