@@ -1,5 +1,6 @@
 // `perch`: asks and directs a running host.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 
 #include "base/nearest_name.hpp"
@@ -27,7 +28,8 @@ std::string nearest_command(const CLI::App& app, int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
     const std::string argument = argv[i];
     if (argument.starts_with("-")) continue;
-    return app.got_subcommand(argument) ? "" : nearest_name(argument, names);
+    const bool is_command = std::find(names.begin(), names.end(), argument) != names.end();
+    return is_command ? "" : nearest_name(argument, names);
   }
   return "";
 }
