@@ -148,9 +148,9 @@ class ExitCodes(ControlTest):
         self.assertIn(done.returncode, (USAGE, NO_HOST))
 
     def test_4_incompatible(self):
-        for arguments in (["load"], ["swap", "vwap"]):
+        for arguments in (["load", "other_layout"], ["swap", "vwap", "vwap_other_layout"]):
             done = self.check(INCOMPATIBLE, ["field seq", "field price", "field size", "perch layout trades --cpp"],
-                              *arguments, str(TEST_PLUGINS / "other_layout.so"))
+                              *arguments[:-1], str(TEST_PLUGINS / f"{arguments[-1]}.so"))
             self.assertEqual(done.stdout, "")
 
     def test_5_rolled_back(self):

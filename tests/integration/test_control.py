@@ -227,7 +227,8 @@ class ReaderMethods(ControlTest):
 
     def test_a_swap_to_something_that_does_not_fit_leaves_the_reader_as_it_was(self):
         before = self.host.readers()["vwap"]
-        for file, kind in [("other_layout", "incompatible"), ("marked", "refused"), ("no_plugin", "refused")]:
+        for file, kind in [("vwap_other_layout", "incompatible"), ("other_layout", "refused"), ("marked", "refused"),
+                           ("no_plugin", "refused")]:
             with self.subTest(file):
                 self.refuses(kind, self.call, "reader.swap", name="vwap", file=str(TEST_PLUGINS / f"{file}.so"))
                 reader = self.host.readers()["vwap"]

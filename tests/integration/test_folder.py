@@ -8,7 +8,8 @@ import perch_host
 from perch_host import PLUGINS, PLUGINS_NEXT, TEST_PLUGINS, PerchTest, TRADES, config, drop, eventually, market
 
 VWAP, VWAP_NEXT = PLUGINS / "vwap.so", PLUGINS_NEXT / "vwap.so"
-MARKED, OTHER_LAYOUT, NO_PLUGIN = (TEST_PLUGINS / f"{name}.so" for name in ("marked", "other_layout", "no_plugin"))
+MARKED, OTHER_LAYOUT, VWAP_OTHER_LAYOUT, NO_PLUGIN = (
+    TEST_PLUGINS / f"{name}.so" for name in ("marked", "other_layout", "vwap_other_layout", "no_plugin"))
 
 
 class WatchedFolder(PerchTest):
@@ -173,7 +174,7 @@ class ReplacedFiles(WatchedFolder):
         text = self.folder / "text.so"
         text.write_text("not a library\n")
         for file, word in [(text, "text file"), (half, "truncated"), (NO_PLUGIN, "manifest"),
-                           (OTHER_LAYOUT, "vwap"), (MARKED, "vwap")]:
+                           (VWAP_OTHER_LAYOUT, "field price"), (OTHER_LAYOUT, "other_layout"), (MARKED, "marked")]:
             with self.subTest(file.name):
                 drop(file, self.plugins, "vwap.so")
                 reader = eventually(lambda: word in self.host.readers()["vwap"]["last_error"] and
@@ -258,7 +259,7 @@ class RefusedFiles(WatchedFolder):
 
     def test_a_plugin_built_for_another_layout(self):
         drop(OTHER_LAYOUT, self.plugins)
-        message = self.check_refused("other_layout", "other_layout 1.0.0", "key field seq", "value field price",
+        message = self.check_refused("other_layout", "other_layout 2.0.0", "key field seq", "value field price",
                                      "value field size", "perch layout trades --cpp")
         self.assertIn("key field seq: plugin built with uint32 @8, host has uint64 @8", message)
         self.assertIn("value field size: plugin built with float64 @8, host has float64 @16", message)

@@ -1,4 +1,5 @@
-// marked: a reader that fits the table `trades` and counts its rows: the counter-check that marks are left at all.
+// marked: a reader that fits the table `trades` and counts its rows: the counter-check that marks are left at
+// all.
 #include <perch/plugin.hpp>
 
 #include "../../../plugins/vwap/trades.hpp"
