@@ -1,6 +1,6 @@
 /* Sums the amounts of a table, checks that its steps tile all versions, and fails where it is told to.
  *
- * Config: {"fault": "create|restore|start|on_commit|save|bad_config", "fault_at_step": N, "hang_ms": N,
+ * Config: {"fault": "create|restore|start|on_commit|save|bad_config", "fault_at_step": N, "hang_until": FILE,
  * "every_ms": N}. The gauges sum, rows, gaps and version tell what it knows.
  */
 #define _GNU_SOURCE
@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #ifdef MARK_CONSTRUCTOR
 #include "leaves_mark.h"
@@ -71,7 +72,7 @@ struct instance {
   struct totals totals;
   char fault[32];
   long fault_at_step;
-  long hang_ms;
+  char hang_until[256]; /* the first on_commit hangs until this file is there */
   long steps;
 };
 
@@ -114,6 +115,13 @@ static void show(const struct instance* self) {
   gauge(self, "version", (double)self->totals.version);
 }
 
+static void hang(struct instance* self) {
+  gauge(self, "hanging", 1);
+  const struct timespec pause = {0, 1000000};
+  while (access(self->hang_until, F_OK) != 0) nanosleep(&pause, NULL);
+  self->hang_until[0] = '\0';
+}
+
 /* ---- The interface */
 
 static perch_result create(const perch_host* host, perch_string config, void** made, perch_error* error) {
@@ -124,7 +132,9 @@ static perch_result create(const perch_host* host, perch_string config, void** m
   snprintf(self->fault, sizeof self->fault, "%.*s",
            (int)(fault != NULL ? strcspn(fault, "\"") : sizeof FAULT), fault != NULL ? fault : FAULT);
   self->fault_at_step = number_of(text, "fault_at_step", 1);
-  self->hang_ms = number_of(text, "hang_ms", 0);
+  const char* const file = value_of(text, "hang_until");
+  if (file != NULL)
+    snprintf(self->hang_until, sizeof self->hang_until, "%.*s", (int)strcspn(file, "\""), file);
   host->wake_every(host->context, (uint64_t)number_of(text, "every_ms", 0) * 1000000u);
   free(text);
   __cxa_thread_atexit_impl(destroy_thread_local, &destroyed_thread_locals, &__dso_handle);
@@ -162,11 +172,7 @@ static perch_result on_commit(void* instance, const perch_step* step, perch_erro
   const perch_host* const host = self->host;
   ++self->steps;
   if (self->steps >= self->fault_at_step && should_fail(self, "on_commit", error)) return PERCH_FAILED;
-  if (self->hang_ms > 0) {
-    const struct timespec time = {self->hang_ms / 1000, self->hang_ms % 1000 * 1000000};
-    nanosleep(&time, NULL);
-    self->hang_ms = 0;
-  }
+  if (self->hang_until[0] != '\0') hang(self);
   if (host->snapshot_version(step->previous) != self->totals.version) ++self->totals.gaps;
 
   perch_cursor cursor;

@@ -1,0 +1,210 @@
+// Swaps: state handed over at a commit boundary, no commit missed, none seen twice, everything gone
+// afterwards.
+#include <dirent.h>
+
+#include <fstream>
+
+#include "test_host.hpp"
+
+namespace perch::readers::test {
+namespace {
+
+bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+std::size_t entries_of(const char* folder) {
+  std::size_t count = 0;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    static_cast<void>(entry);
+    ++count;
+  }
+  return count;
+}
+
+/// Mappings of plugin copies: other mappings come and go with the allocator.
+std::size_t plugin_mappings(const fs::path& private_folder) {
+  std::ifstream maps("/proc/self/maps");
+  std::size_t count = 0;
+  for (std::string line; std::getline(maps, line);) count += has(line, private_folder.string());
+  return count;
+}
+
+TEST_CASE("50 swaps under a running writer: no commit missed, none seen twice, nothing left over") {
+  TestHost host;
+  BusyWriter writer(host);
+  REQUIRE(host.load(plugin("summing"), "sums"));
+  REQUIRE(host.swap("sums", plugin("summing_next")));
+  const std::size_t threads = entries_of("/proc/self/task");
+  const std::size_t files = entries_of("/proc/self/fd");
+  const std::size_t mappings = plugin_mappings(host.spec.private_folder);
+  CHECK(mappings > 0);
+  tree::Version last = 0;
+  for (int i = 0; i < 50; ++i) {
+    const auto swapped = host.swap("sums", plugin(i % 2 == 0 ? "summing" : "summing_next"));
+    REQUIRE_MESSAGE(swapped.has_value(), (swapped ? "" : swapped.error().message));
+    CHECK(swapped->to_version == (i % 2 == 0 ? "1.0.0" : "1.1.0"));
+    CHECK(swapped->from_version == (i % 2 == 0 ? "1.1.0" : "1.0.0"));
+    CHECK(swapped->at_version >= last);
+    last = swapped->at_version;
+    CHECK(swapped->steps.size() >= 7);
+  }
+  const auto commits = writer.commits();
+  CHECK(eventually([&] { return writer.commits() > commits; }));
+  writer.stop();
+  REQUIRE(host.caught_up("sums"));
+  CHECK(host.gauge("sums", "sum") == static_cast<double>(writer.sum()));
+  CHECK(host.gauge("sums", "rows") == static_cast<double>(writer.rows()));
+  CHECK(host.gauge("sums", "gaps") == 0);
+  CHECK(entries_of("/proc/self/task") == threads - 1);  // the writer's
+  CHECK(entries_of("/proc/self/fd") == files);
+  CHECK(plugin_mappings(host.spec.private_folder) == mappings);
+  CHECK(entries_of(host.spec.private_folder.c_str()) == 1);
+  CHECK(host.reader("sums")->pinned_libraries.empty());
+  CHECK(host.store->check() == "");
+}
+
+TEST_CASE("within its probation a swap can be rolled back: the old one goes on where it stopped") {
+  TestHost host;
+  BusyWriter writer(host);
+  REQUIRE(host.load(plugin("summing"), "sums"));
+  auto verdict = host.begin_swap("sums", plugin("summing_next"), 1h);
+  REQUIRE(eventually([&] { return host.state("sums") == "probation" && host.reader("sums")->steps > 3; }));
+  CHECK(host.reader("sums")->plugin_version == "1.1.0");
+  const auto another = host.swap("sums", plugin("summing"));
+  REQUIRE_FALSE(another);
+  CHECK(another.error().kind == ErrorKind::refused);
+
+  const auto rolled_back = host.rollback("sums");
+  REQUIRE(rolled_back);
+  CHECK(rolled_back->plugin_version == "1.0.0");
+  const auto result = verdict.get();
+  REQUIRE_FALSE(result);
+  CHECK(result.error().kind == ErrorKind::rolled_back);
+  writer.stop();
+  REQUIRE(host.caught_up("sums"));
+  CHECK(host.gauge("sums", "sum") == static_cast<double>(writer.sum()));
+  CHECK(host.gauge("sums", "gaps") == 0);
+  CHECK(host.state("sums") == "running");
+  CHECK_FALSE(host.rollback("sums"));
+  CHECK_FALSE(host.accept("sums"));
+}
+
+TEST_CASE("a swap is accepted on request, or when its probation is over") {
+  TestHost host;
+  REQUIRE(host.load(plugin("summing"), "sums"));
+  host.rows.put(1, 5);
+  host.rows.commit();
+  auto verdict = host.begin_swap("sums", plugin("summing_next"), 1h);
+  REQUIRE(eventually([&] { return host.state("sums") == "probation"; }));
+  REQUIRE(host.accept("sums"));
+  CHECK(verdict.get().has_value());
+  CHECK(host.state("sums") == "running");
+
+  const auto timed = host.swap("sums", plugin("summing"), 30ms);
+  REQUIRE(timed);
+  CHECK(timed->to_version == "1.0.0");
+  host.rows.put(2, 5);
+  host.rows.commit();
+  REQUIRE(host.caught_up("sums"));
+  CHECK(host.gauge("sums", "sum") == 10);
+}
+
+TEST_CASE("a fault within probation brings the old one back by itself") {
+  TestHost host;
+  REQUIRE(host.load(plugin("summing"), "sums"));
+  host.rows.put(1, 5);
+  host.rows.commit();
+  REQUIRE(host.caught_up("sums"));
+  auto verdict = host.begin_swap("sums", plugin("fails_in_on_commit"), 1h);
+  REQUIRE(eventually([&] { return host.state("sums") == "probation"; }));
+  host.rows.put(2, 5);
+  host.rows.commit();
+  const auto result = verdict.get();
+  REQUIRE_FALSE(result);
+  CHECK(result.error().kind == ErrorKind::rolled_back);
+  CHECK(has(result.error().message, "told to fail in on_commit"));
+  REQUIRE(host.caught_up("sums"));
+  CHECK(host.gauge("sums", "sum") == 10);
+  CHECK(host.gauge("sums", "gaps") == 0);
+  CHECK(host.reader("sums")->plugin_version == "1.0.0");
+  CHECK(host.reader("sums")->restarts == 0);
+}
+
+TEST_CASE("a swap that fails at any step leaves the old one running as if nothing had happened") {
+  TestHost host;
+  BusyWriter writer(host);
+  REQUIRE(host.load(plugin("summing"), "sums"));
+  const auto fails = [&](const char* file, ErrorKind kind, const char* reason) {
+    const auto swapped = host.swap("sums", plugin(file));
+    REQUIRE_FALSE(swapped);
+    CHECK(swapped.error().kind == kind);
+    CHECK_MESSAGE(has(swapped.error().message, reason), swapped.error().message);
+    CHECK(host.state("sums") == "running");
+    CHECK(host.reader("sums")->plugin_version == "1.0.0");
+  };
+  fails("no_plugin", ErrorKind::refused, "without a Perch manifest");
+  fails("other_layout", ErrorKind::incompatible, "other tables");
+  fails("other_id", ErrorKind::refused, "runs plugin summing");
+  fails("summing_new_state", ErrorKind::incompatible, "restores state versions 2 to 2");
+  fails("lacks_a_function", ErrorKind::refused, "lacks a function");
+  fails("fails_in_create", ErrorKind::failed, "told to fail in create");
+  fails("fails_in_restore", ErrorKind::failed, "told to fail in restore");
+  fails("fails_in_start", ErrorKind::failed, "told to fail in start");
+  CHECK(host.swap("nobody", plugin("summing")).error().kind == ErrorKind::not_found);
+  writer.stop();
+  REQUIRE(host.caught_up("sums"));
+  CHECK(host.gauge("sums", "sum") == static_cast<double>(writer.sum()));
+  CHECK(host.gauge("sums", "gaps") == 0);
+  CHECK(entries_of(host.spec.private_folder.c_str()) == 1);
+}
+
+TEST_CASE("an old generation that cannot save stays") {
+  TestHost host;
+  REQUIRE(host.load(plugin("fails_in_save"), "sums"));
+  host.rows.put(1, 5);
+  host.rows.commit();
+  const auto swapped = host.swap("sums", plugin("summing"));
+  REQUIRE_FALSE(swapped);
+  CHECK(has(swapped.error().message, "told to fail in save"));
+  REQUIRE(host.caught_up("sums"));
+  CHECK(host.gauge("sums", "sum") == 5);
+  CHECK(host.state("sums") == "running");
+}
+
+TEST_CASE("a reader is unloaded, or the host stopped, within a probation") {
+  TestHost host;
+  REQUIRE(host.load(plugin("summing"), "sums"));
+  auto verdict = host.begin_swap("sums", plugin("summing_next"), 1h);
+  REQUIRE(host.unload("sums"));
+  CHECK(verdict.get().error().kind == ErrorKind::refused);
+  CHECK(fs::is_empty(host.spec.private_folder));
+
+  REQUIRE(host.load(plugin("summing"), "sums"));
+  verdict = host.begin_swap("sums", plugin("summing_next"), 1h);
+  host.manager->stop();
+  CHECK(verdict.get().error().kind == ErrorKind::refused);
+  CHECK(fs::is_empty(host.spec.private_folder));
+}
+
+TEST_CASE("a suspended generation holds its version, and nothing after the verdict") {
+  TestHost host;
+  REQUIRE(host.load(plugin("summing"), "sums"));
+  host.rows.put(1, 1);
+  host.rows.commit();
+  REQUIRE(host.caught_up("sums"));
+  auto verdict = host.begin_swap("sums", plugin("summing_next"), 1h);
+  REQUIRE(eventually([&] { return host.state("sums") == "probation"; }));
+  for (std::uint64_t id = 0; id < 2'000; ++id) host.rows.put(id, 1);
+  host.rows.commit();
+  for (std::uint64_t id = 0; id < 2'000; ++id) host.rows.put(id, 2);
+  host.rows.commit();
+  REQUIRE(host.caught_up("sums"));
+  REQUIRE(host.accept("sums"));
+  CHECK(verdict.get().has_value());
+  for (int i = 0; i < 3; ++i) host.rows.commit();
+  REQUIRE(host.caught_up("sums"));
+  host.store->reclaim_all();
+  CHECK(host.store->check() == "");
+}
+
+}  // namespace
+}  // namespace perch::readers::test

@@ -1,0 +1,210 @@
+// A host for tests: a real store with a writer, a hub, a reader manager, and a folder that goes when the test
+// ends.
+#pragma once
+
+#include <doctest/doctest.h>
+#include <stdlib.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstring>
+#include <filesystem>
+#include <functional>
+#include <future>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/assert.hpp"
+#include "base/log.hpp"
+#include "readers/event_hub.hpp"
+#include "readers/reader_manager.hpp"
+#include "tables/catalog.hpp"
+#include "tables/table_writer.hpp"
+#include "tree/store.hpp"
+
+namespace perch::readers::test {
+
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+
+inline const fs::path plugin_folder = fs::path(PERCH_BINARY_DIR) / "faulty";
+inline fs::path plugin(const std::string& name) { return plugin_folder / (name + ".so"); }
+
+class TemporaryFolder {
+ public:
+  TemporaryFolder() {
+    std::string pattern = (fs::temp_directory_path() / "perch-readers-XXXXXX").string();
+    REQUIRE(mkdtemp(pattern.data()) != nullptr);
+    path_ = pattern;
+  }
+  ~TemporaryFolder() {
+    std::error_code ignored;
+    fs::remove_all(path_, ignored);
+  }
+  const fs::path& path() const { return path_; }
+
+ private:
+  fs::path path_;
+};
+
+/// Waits until the condition holds; the bound only ends a test that has failed.
+inline bool eventually(const std::function<bool()>& condition) {
+  const auto end = std::chrono::steady_clock::now() + 60s;
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > end) return false;
+    std::this_thread::sleep_for(1ms);
+  }
+  return true;
+}
+
+inline tables::Catalog test_catalog() {
+  tables::TableSpec rows{"rows", {{"id", "uint64"}}, {{"amount", "int64"}, {"check", "uint64"}}, {}};
+  tables::TableSpec pairs{"pairs", {{"name", "char[8]"}, {"number", "int32"}}, {{"price", "float64"}}, {}};
+  return tables::Catalog::make({rows, pairs}).value();
+}
+
+/// Rows that verify themselves (check = id × 31 + amount), and what a reader must have summed up.
+class RowWriter {
+ public:
+  RowWriter(tree::Store& store, const tables::Catalog& catalog) : writer_(store, catalog) {}
+
+  void put(std::uint64_t id, std::int64_t amount) {
+    struct {
+      std::int64_t amount;
+      std::uint64_t check;
+    } const row{amount, id * 31 + static_cast<std::uint64_t>(amount)};
+    PERCH_ASSERT(writer_.has_room(), "the test's arena is too small");
+    writer_.upsert(0, &id, reinterpret_cast<const std::byte*>(&row));
+  }
+  void erase(std::uint64_t id) {
+    PERCH_ASSERT(writer_.has_room(), "the test's arena is too small");
+    writer_.erase(0, &id);
+  }
+  tree::Version commit() { return writer_.commit(1'000, {}); }
+  tables::TableWriter& tables() { return writer_; }
+
+ private:
+  tables::TableWriter writer_;
+};
+
+class TestHost {
+ public:
+  explicit TestHost(const std::function<void(ReadersSpec&)>& change = {}) {
+    spdlog::set_level(spdlog::level::off);
+    spec.private_folder = folder.path() / "generations";
+    spec.probation = 0s;
+    if (change) change(spec);
+    manager = std::make_unique<ReaderManager>(spec, catalog, store->reads(), events);
+    const auto started = manager->start();
+    REQUIRE_MESSAGE(started.has_value(), (started ? "" : started.error().message));
+  }
+  ~TestHost() { manager->stop(); }
+
+  Result<ReaderStatus> load(const fs::path& file, const std::string& name = "",
+                            const std::string& config = "{}") {
+    return wait<ReaderStatus>([&](auto done) { manager->load(file, name, config, done); });
+  }
+  Result<SwapReport> swap(const std::string& name, const fs::path& file,
+                          std::optional<std::chrono::nanoseconds> probation = std::nullopt) {
+    return wait<SwapReport>([&](auto done) { manager->swap(name, file, probation, done); });
+  }
+  /// Does not wait for the verdict.
+  std::future<Result<SwapReport>> begin_swap(const std::string& name, const fs::path& file,
+                                             std::chrono::nanoseconds probation) {
+    auto promise = std::make_shared<std::promise<Result<SwapReport>>>();
+    manager->swap(name, file, probation,
+                  [promise](Result<SwapReport> result) { promise->set_value(std::move(result)); });
+    return promise->get_future();
+  }
+  Result<ReaderStatus> accept(const std::string& name) {
+    return wait<ReaderStatus>([&](auto done) { manager->accept(name, done); });
+  }
+  Result<ReaderStatus> rollback(const std::string& name) {
+    return wait<ReaderStatus>([&](auto done) { manager->rollback(name, done); });
+  }
+  Result<void> unload(const std::string& name) {
+    return wait<void>([&](auto done) { manager->unload(name, done); });
+  }
+
+  std::optional<ReaderStatus> reader(const std::string& name) const {
+    for (ReaderStatus& status : manager->readers()) {
+      if (status.name == name) return status;
+    }
+    return std::nullopt;
+  }
+  std::string state(const std::string& name) const {
+    const auto status = reader(name);
+    return status ? status->state : "absent";
+  }
+  double gauge(const std::string& name, const char* metric) const {
+    const auto status = reader(name);
+    return status && status->metrics.contains(metric) ? status->metrics.at(metric).value : -1;
+  }
+  /// Waits until the reader has seen the last commit.
+  bool caught_up(const std::string& name) const {
+    return eventually([&] {
+      const auto status = reader(name);
+      return status && status->version == store->reads().published_version();
+    });
+  }
+
+  TemporaryFolder folder;
+  ReadersSpec spec;
+  tables::Catalog catalog = test_catalog();
+  std::unique_ptr<tree::Store> store = tree::Store::create({std::uint64_t{64} << 20}).value();
+  RowWriter rows{*store, catalog};
+  EventHub events;
+  std::unique_ptr<ReaderManager> manager;
+
+ private:
+  template <class T>
+  static Result<T> wait(const std::function<void(ReaderManager::Done<T>)>& ask) {
+    std::promise<Result<T>> promise;
+    ask([&promise](Result<T> result) { promise.set_value(std::move(result)); });
+    return promise.get_future().get();
+  }
+};
+
+/// Commits without pause on a thread of its own until it is stopped; knows what the sum must be.
+class BusyWriter {
+ public:
+  explicit BusyWriter(TestHost& host) : thread_([this, &host] { run(host); }) {}
+  ~BusyWriter() { stop(); }
+  void stop() {
+    stopping_.store(true);
+    if (thread_.joinable()) thread_.join();
+  }
+  std::int64_t sum() const { return sum_; }     // after stop
+  std::uint64_t rows() const { return rows_; }  // after stop
+  std::uint64_t commits() const { return commits_.load(); }
+
+ private:
+  void run(TestHost& host) {
+    std::vector<std::int64_t> amounts(5'000);
+    std::uint64_t number = 1;
+    while (!stopping_.load()) {
+      for (int i = 0; i < 8; ++i) {
+        number = number * 6364136223846793005u + 1442695040888963407u;
+        const std::uint64_t id = (number >> 33) % amounts.size();
+        const auto amount = static_cast<std::int64_t>(number >> 45) + 1;
+        rows_ += amounts[id] == 0;
+        sum_ += amount - amounts[id];
+        amounts[id] = amount;
+        host.rows.put(id, amount);
+      }
+      host.rows.commit();
+      commits_.fetch_add(1);
+    }
+  }
+
+  std::atomic<bool> stopping_{false};
+  std::atomic<std::uint64_t> commits_{0};
+  std::int64_t sum_ = 0;
+  std::uint64_t rows_ = 0;
+  std::thread thread_;
+};
+
+}  // namespace perch::readers::test
