@@ -1,6 +1,7 @@
 #include "base/log.hpp"
 
 #include <spdlog/async.h>
+#include <spdlog/sinks/null_sink.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/sinks/stdout_sinks.h>
 
@@ -44,7 +45,9 @@ Result<void> start(const std::string& level) {
 void stop() {
   if (!pool) return;
   spdlog::default_logger()->flush();
-  spdlog::shutdown();
+  // spdlog::shutdown() would leave no default logger behind: the next log call would follow a null pointer.
+  spdlog::set_default_logger(
+      std::make_shared<spdlog::logger>("stopped", std::make_shared<spdlog::sinks::null_sink_mt>()));
   pool.reset();
 }
 

@@ -81,6 +81,8 @@ std::string rounded_text(double value) {
   } else {
     const int digits_before = size < 1 ? 1 : static_cast<int>(std::log10(size)) + 1;
     std::snprintf(text, sizeof text, "%.*f", std::clamp(6 - digits_before, 2, 6), value);
+    const std::string_view digits(text);
+    return std::string(digits.substr(0, digits.find_last_not_of('0') + 1));
   }
   return text;
 }
