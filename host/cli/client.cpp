@@ -25,6 +25,10 @@ tl::unexpected<Failure> no_host(const std::string& socket, const std::string& wh
                       "; start one with perchd --config FILE, or name its socket with --socket");
 }
 
+tl::unexpected<Failure> ended(const std::string& socket) {
+  return end_with(exit_no_host, "the host at " + socket + " ended the connection");
+}
+
 tl::unexpected<Failure> too_late() {
   return end_with(exit_timeout,
                   "the host did not answer in time (--timeout); what was asked for may still be done");
@@ -107,7 +111,7 @@ Outcome<void> Client::send_line(const std::string& line, Deadline deadline) {
       if (const auto ready = wait_for(fd_.get(), POLLOUT, -1, deadline); !ready)
         return end_with(ready.error());
     } else if (errno != EINTR) {
-      return no_host(socket_, "it ended the connection");
+      return ended(socket_);
     }
   }
   return {};
@@ -131,7 +135,7 @@ Outcome<std::optional<std::string>> Client::read_line(Deadline deadline, int int
     if (got > 0) {
       received_.append(chunk.data(), static_cast<std::size_t>(got));
     } else if (got == 0 || (errno != EAGAIN && errno != EINTR)) {
-      return no_host(socket_, "it ended the connection");
+      return ended(socket_);
     }
   }
 }

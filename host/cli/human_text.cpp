@@ -34,12 +34,14 @@ std::string without_controls(std::string_view text) {
   return out;
 }
 
+/// An array of objects, or an object of them: rows, the latter with names.
 bool is_table(const Json& value) {
-  return value.is_array() && !value.empty() &&
+  return value.is_structured() && !value.empty() &&
          std::all_of(value.begin(), value.end(), [](const Json& item) { return item.is_object(); });
 }
 
-std::string table_text(const Json& rows) {
+/// The members of the rows, in the order in which they first come.
+std::vector<Column> columns_of(const Json& rows) {
   std::vector<Column> columns;
   for (const Json& row : rows) {
     for (const auto& [name, value] : row.items()) {
@@ -48,18 +50,28 @@ std::string table_text(const Json& rows) {
       if (known == columns.end()) columns.push_back({name, value.is_number() ? Align::right : Align::left});
     }
   }
+  return columns;
+}
+
+std::string table_text(const std::string& title, const Json& rows) {
+  const std::vector<Column> members = columns_of(rows);
+  std::vector<Column> columns = members;
+  if (rows.is_object()) columns.insert(columns.begin(), {title});
   TextTable table(columns);
-  const std::size_t shown = std::min(rows.size(), rows_shown_max);
-  for (std::size_t i = 0; i < shown; ++i) {
+  std::size_t shown = 0;
+  for (const auto& [name, row] : rows.items()) {
+    if (shown++ == rows_shown_max) break;
     std::vector<std::string> cells;
-    for (const Column& column : columns) {
-      const auto cell = rows[i].find(column.title);
-      cells.push_back(cell == rows[i].end() ? "" : rounded_text(column.title, *cell));
+    if (rows.is_object()) cells.push_back(exact_text(Json(name)));
+    for (const Column& column : members) {
+      const auto cell = row.find(column.title);
+      cells.push_back(cell == row.end() ? "" : rounded_text(column.title, *cell));
     }
     table.add_row(std::move(cells));
   }
   std::string text = table.text("  ");
-  if (shown < rows.size()) text += "  … and " + std::to_string(rows.size() - shown) + " more\n";
+  if (rows.size() > rows_shown_max)
+    text += "  … and " + std::to_string(rows.size() - rows_shown_max) + " more\n";
   return text;
 }
 
@@ -91,8 +103,10 @@ std::string rounded_text(std::string_view name, const Json& value) {
   constexpr double year_2000_ns = 946684800e9;
   if (!value.is_number()) return exact_text(value);
   const double number = value.get<double>();
-  if (name.ends_with("_bytes") && number >= 0 && number < 1e19)
-    return format_size(static_cast<std::uint64_t>(number));
+  const bool per_second = name.ends_with("_bytes_per_s");
+  if ((per_second || name.ends_with("_bytes")) && number >= 0 && number < 1e19) {
+    return format_size(static_cast<std::uint64_t>(number)) + (per_second ? "/s" : "");
+  }
   if (name.ends_with("_ns") && number >= 0 && number < 9e18) {
     const auto ns = static_cast<std::int64_t>(number);
     return number >= year_2000_ns ? format_utc(ns) : format_duration(std::chrono::nanoseconds(ns));
@@ -112,15 +126,16 @@ std::string clock_text(std::int64_t unix_ns) {
 }
 
 std::string pretty_text(const Json& value) {
-  if (is_table(value)) return table_text(value);
+  if (is_table(value)) return table_text("", value);
   if (!value.is_object()) return "  " + exact_text(value) + "\n";
   std::string line;
   std::string tables;
   for (const auto& [name, member] : value.items()) {
-    if (is_table(member)) {
-      tables += "  " + exact_text(Json(name)) + "\n" + table_text(member);
+    const std::string title = exact_text(Json(name));
+    if (!is_table(member)) {
+      line += "  " + title + " " + rounded_text(name, member);
     } else {
-      line += "  " + exact_text(Json(name)) + " " + rounded_text(name, member);
+      tables += (member.is_array() ? "  " + title + "\n" : "") + table_text(title, member);
     }
   }
   return (line.empty() ? "" : line + "\n") + tables;

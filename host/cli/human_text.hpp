@@ -14,7 +14,7 @@ std::string exact_text(const Json& value);
 /// Rounded to about six digits.
 std::string rounded_text(double value);
 
-/// By the unit at the end of the member's name (_bytes, _ns), numbers rounded.
+/// By the unit at the end of the member's name (_bytes, _bytes_per_s, _ns), numbers rounded.
 std::string rounded_text(std::string_view name, const Json& value);
 
 /// 12345678 → 12,345,678.
@@ -23,7 +23,8 @@ std::string grouped_text(std::uint64_t value);
 /// "12:00:01.123": the time of day, UTC, of a time in ns since 1970.
 std::string clock_text(std::int64_t unix_ns);
 
-/// A reader's result: members in a line, arrays of objects as small tables. Every line is indented by two.
+/// A reader's result: members in a line, arrays and objects of objects as small tables. Every line is
+/// indented by two.
 std::string pretty_text(const Json& value);
 
 }  // namespace perch::cli

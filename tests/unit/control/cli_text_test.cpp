@@ -36,6 +36,7 @@ TEST_CASE("rounded text says about six digits and the unit of the name") {
   CHECK(rounded_text(1e300) == "1e+300");
   CHECK(rounded_text(-2.5) == "-2.5");
   CHECK(rounded_text("rss_bytes", Json(1536)) == "1.5 KiB");
+  CHECK(rounded_text("read_bytes_per_s", Json(2048.5)) == "2.0 KiB/s");
   CHECK(rounded_text("window_ns", Json(1'500'000)) == "1.5ms");
   CHECK(rounded_text("at_ns", Json(1'700'000'000'000'000'000)) == "2023-11-14T22:13:20.000000000Z");
   CHECK(grouped_text(1234567) == "1,234,567");
@@ -51,6 +52,11 @@ TEST_CASE("a reader's result becomes a line and small tables") {
         "   pid  name      x\n"
         "     1  init\n"
         "  4242  perchd  0.5\n");
+  CHECK(pretty_text(Json::parse(R"({"n":2,"symbols":{"AAPL":{"vwap":1.5},"B":{"vwap":20}}})")) ==
+        "  n 2\n"
+        "  symbols  vwap\n"
+        "  AAPL      1.5\n"
+        "  B          20\n");
   CHECK(pretty_text(Json::parse("[]")) == "  []\n");
   CHECK(pretty_text(Json("text")) == "  text\n");
 }
