@@ -79,6 +79,13 @@ def is_alive(pid):
     return False
 
 
+def program(pid):
+    """The name of the program that the process runs, "" when it has ended."""
+    with contextlib.suppress(OSError):
+        return pathlib.Path(f"/proc/{pid}/comm").read_text().strip()
+    return ""
+
+
 def descendants(pid):
     """All processes below `pid`, as far as they can be seen now."""
     found = []
