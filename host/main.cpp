@@ -11,7 +11,7 @@
 #include <string_view>
 
 #include "base/log.hpp"
-#include "config.hpp"
+#include "config/config.hpp"
 #include "run_folder.hpp"
 #include "running_host.hpp"
 

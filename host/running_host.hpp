@@ -7,7 +7,7 @@
 #include <string>
 
 #include "base/result.hpp"
-#include "config.hpp"
+#include "config/config.hpp"
 #include "control/server.hpp"
 
 namespace perch {

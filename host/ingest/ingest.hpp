@@ -33,18 +33,18 @@ struct IngestSpec {
   std::vector<SourceSpec> sources;
   std::uint32_t commit_max_rows = 256;
   std::chrono::nanoseconds commit_max_delay = std::chrono::milliseconds(1);
-  std::filesystem::path reject_log;                       ///< <run_dir>/rejects.ndjson
-  std::uint64_t reject_log_bytes_max = 64ull << 20;       ///< then it is renamed to <name>.1 and begun anew
+  std::filesystem::path reject_log;                  ///< <run_dir>/rejects.ndjson
+  std::uint64_t reject_log_bytes_max = 64ull << 20;  ///< then it is renamed to <name>.1 and begun anew
 };
 
 struct SourceStatus {
   std::string name;
-  std::string type;   ///< exec, file, stdin
+  std::string type;  ///< exec, file, stdin
   std::string table;
   std::string state;  ///< starting, reading, waiting, restarting, ended, failed
   std::string last_error;
-  std::uint64_t rows = 0;      ///< accepted
-  std::uint64_t bytes = 0;     ///< read
+  std::uint64_t rows = 0;   ///< accepted
+  std::uint64_t bytes = 0;  ///< read
   std::uint64_t rejects = 0;
   std::map<std::string, std::uint64_t> rejects_by_reason;
   std::uint64_t restarts = 0;
@@ -55,10 +55,10 @@ struct SourceStatus {
 
 struct CommitStatus {
   tree::Version version = 0;
-  std::uint64_t rows = 0;             ///< committed since start, all tables
-  std::int64_t last_commit_ns = 0;    ///< since 1970 UTC
-  std::int64_t longest_gap_ns = 0;    ///< between two commits while rows were waiting
-  bool out_of_room = false;           ///< the arena is full: sources are held back until there is room
+  std::uint64_t rows = 0;           ///< committed since start, all tables
+  std::int64_t last_commit_ns = 0;  ///< since 1970 UTC
+  std::int64_t longest_gap_ns = 0;  ///< between two commits while rows were waiting
+  bool out_of_room = false;         ///< the arena is full: sources are held back until there is room
 };
 
 /// Thread safety: start and stop from one thread; the rest from any.

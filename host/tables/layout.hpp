@@ -12,7 +12,19 @@
 namespace perch::tables {
 
 enum class FieldType : std::uint8_t {
-  int8, int16, int32, int64, uint8, uint16, uint32, uint64, float32, float64, boolean, timestamp_ns, chars
+  int8,
+  int16,
+  int32,
+  int64,
+  uint8,
+  uint16,
+  uint32,
+  uint64,
+  float32,
+  float64,
+  boolean,
+  timestamp_ns,
+  chars
 };
 
 struct Field {
@@ -35,11 +47,12 @@ struct FieldSpec {
 /// Immutable after construction; any thread.
 class Layout {
  public:
-  /// Lays the fields out in order at C's natural alignment. Errors: no field, bad or doubled name, unknown type
-  /// (with the nearest), `array` false and a number array, record over 4096 bytes. Names: [A-Za-z_][A-Za-z0-9_]{0,63}.
+  /// Lays the fields out in order at C's natural alignment. Errors: no field, bad or doubled name, unknown
+  /// type (with the nearest), `array` false and a number array, record over 4096 bytes. Names:
+  /// [A-Za-z_][A-Za-z0-9_]{0,63}.
   static Result<Layout> make(const std::vector<FieldSpec>& fields, bool arrays_allowed);
-  /// Reads canonical text and insists that it is exactly what `make` would write for those fields at those offsets
-  /// (fields ordered, aligned, not overlapping; a hole larger than padding is an error).
+  /// Reads canonical text and insists that it is exactly what `make` would write for those fields at those
+  /// offsets (fields ordered, aligned, not overlapping; a hole larger than padding is an error).
   static Result<Layout> parse(std::string_view canonical_text);
 
   const std::vector<Field>& fields() const noexcept { return fields_; }

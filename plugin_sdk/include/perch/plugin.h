@@ -1,22 +1,21 @@
 /* The binary interface between the host and a reader plugin. C11; every declaration is also valid C++20.
  *
  * A plugin is a shared library that exports one data symbol, `perch_plugin` (struct perch_plugin_api), and
- * carries a manifest in an ELF note (see "Manifest" below). C++ authors use perch/plugin.hpp and see none of this.
+ * carries a manifest in an ELF note (see "Manifest" below). C++ authors use perch/plugin.hpp and see none of
+ * this.
  *
  * Rules that hold for everything here
  *   - Structs start with their size and grow only at the end; a member may be used when the other side's
  *     struct_size covers it. PERCH_ABI_VERSION changes only when that rule has to be broken.
  *   - No C++ type, exception or ownership of heap memory crosses this interface.
  *   - Strings are UTF-8, given by pointer and size, not NUL-terminated.
- *   - Whatever a function hands out is copied by the receiver before the function that got it returns, unless a
- *     longer life is written beside it.
+ *   - Whatever a function hands out is copied by the receiver before the function that got it returns, unless
+ * a longer life is written beside it.
  *
  * Threads and states, in brackets on every function
- *   [reader-thread]   the one thread that the host runs this instance on, from create to destroy. It is joined
- *                     before the library is unloaded.
- *   [any-thread]      any thread, the plugin's own included, while the instance exists.
- *   created           after create returned PERCH_OK
- *   active            between start and stop
+ *   [reader-thread]   the one thread that the host runs this instance on, from create to destroy. It is
+ * joined before the library is unloaded. [any-thread]      any thread, the plugin's own included, while the
+ * instance exists. created           after create returned PERCH_OK active            between start and stop
  */
 #ifndef PERCH_PLUGIN_H
 #define PERCH_PLUGIN_H
@@ -30,7 +29,8 @@ extern "C" {
 
 #define PERCH_ABI_VERSION 1u
 
-/* ---- Results ------------------------------------------------------------------------------------------------ */
+/* ---- Results
+ * ------------------------------------------------------------------------------------------------ */
 
 typedef int32_t perch_result;
 enum {
@@ -49,7 +49,8 @@ typedef struct perch_string {
   size_t size;
 } perch_string;
 
-/* ---- Reading a snapshot ------------------------------------------------------------------------------------- */
+/* ---- Reading a snapshot
+ * ------------------------------------------------------------------------------------- */
 
 /* One version of all tables. It never changes. Alive during the call that passed it (on_commit), and, for
  * perch_step.current, until the next on_commit, save or stop of this instance has returned. */
@@ -57,9 +58,9 @@ typedef struct perch_snapshot perch_snapshot;
 
 /* A table is named by its index in the plugin's manifest. Keys and values are the records of its layouts. */
 
-/* A range of keys, in key order. from_fields/to_fields count the leading key fields that matter; the others may
- * have any value. 0 fields: no bound at that side (from/to may then be NULL). With fewer fields than the key has,
- * the bound covers every key that starts so. */
+/* A range of keys, in key order. from_fields/to_fields count the leading key fields that matter; the others
+ * may have any value. 0 fields: no bound at that side (from/to may then be NULL). With fewer fields than the
+ * key has, the bound covers every key that starts so. */
 typedef struct perch_range {
   uint32_t struct_size;
   uint32_t from_fields;
@@ -72,13 +73,14 @@ typedef struct perch_range {
   const void* to;   /* key record; read during scan_open only */
 } perch_range;
 
-/* A position in a scan or diff. The caller's memory, opaque, nothing to close; lives as long as its snapshots. */
+/* A position in a scan or diff. The caller's memory, opaque, nothing to close; lives as long as its
+ * snapshots. */
 typedef struct perch_cursor {
   uint64_t opaque[96];
 } perch_cursor;
 
-/* Neighbouring rows. Row i's value is at (const char*)values + i * value_stride; a negative stride is normal in a
- * reverse scan. The stride is the host's and may be larger than the plugin's record. */
+/* Neighbouring rows. Row i's value is at (const char*)values + i * value_stride; a negative stride is normal
+ * in a reverse scan. The stride is the host's and may be larger than the plugin's record. */
 typedef struct perch_run {
   uint32_t struct_size;
   uint32_t count;
@@ -90,13 +92,14 @@ enum { PERCH_INSERTED = 1, PERCH_UPDATED = 2, PERCH_REMOVED = 3 };
 
 /* One net change between two versions. Pointers live as long as both snapshots. */
 typedef struct perch_change {
-  uint32_t kind;         /* PERCH_INSERTED … */
+  uint32_t kind; /* PERCH_INSERTED … */
   uint32_t reserved;
   const void* old_value; /* NULL when inserted */
   const void* new_value; /* NULL when removed */
 } perch_change;
 
-/* ---- What the host offers ----------------------------------------------------------------------------------- */
+/* ---- What the host offers
+ * ----------------------------------------------------------------------------------- */
 
 enum { PERCH_LOG_DEBUG = 0, PERCH_LOG_INFO = 1, PERCH_LOG_WARN = 2, PERCH_LOG_ERROR = 3 };
 
@@ -115,17 +118,19 @@ typedef struct perch_host {
   uint32_t abi_version;
   void* context; /* first argument of the services that take a context */
 
-  /* [any-thread] One line in the host's log, marked with the reader's name. Bounded: a flood is cut and counted. */
+  /* [any-thread] One line in the host's log, marked with the reader's name. Bounded: a flood is cut and
+   * counted. */
   void (*log)(void* context, int32_t level, const char* text, size_t size);
-  /* [any-thread] Sends a result, a JSON text, to everyone who listens to the topic. PERCH_FAILED when it is over
-   * 256 KiB or no JSON. Never blocks; bounded like log. */
+  /* [any-thread] Sends a result, a JSON text, to everyone who listens to the topic. PERCH_FAILED when it is
+   * over 256 KiB or no JSON. Never blocks; bounded like log. */
   perch_result (*publish)(void* context, perch_string topic, perch_string json);
-  /* [any-thread] Adds to a counter, sets a gauge, records a value of a histogram. Names: 64 per instance at most. */
+  /* [any-thread] Adds to a counter, sets a gauge, records a value of a histogram. Names: 64 per instance at
+   * most. */
   void (*counter_add)(void* context, perch_string name, double amount);
   void (*gauge_set)(void* context, perch_string name, double value);
   void (*histogram_record)(void* context, perch_string name, double value);
-  /* [reader-thread, create or start] How on_commit wakes: 0 (the default) at once after each commit; otherwise at
-   * most once per interval. Either way a step may span several commits. */
+  /* [reader-thread, create or start] How on_commit wakes: 0 (the default) at once after each commit;
+   * otherwise at most once per interval. Either way a step may span several commits. */
   void (*wake_every)(void* context, uint64_t interval_ns);
 
   /* [any-thread, while the snapshot lives] */
@@ -137,20 +142,23 @@ typedef struct perch_host {
   /* `range` NULL: all rows in order. */
   perch_result (*scan_open)(const perch_snapshot* snapshot, uint32_t table, const perch_range* range,
                             perch_cursor* cursor);
-  /* The next run of at most max_rows rows; returns its count, 0 at the end. `keys`: room for max_rows key records,
-   * filled for the run, or NULL when keys are not needed. */
+  /* The next run of at most max_rows rows; returns its count, 0 at the end. `keys`: room for max_rows key
+   * records, filled for the run, or NULL when keys are not needed. */
   uint32_t (*scan_next)(perch_cursor* cursor, void* keys, uint32_t max_rows, perch_run* run);
   /* Net changes from `previous` to `current`, in key order. Cost follows the number of changes. */
   perch_result (*diff_open)(const perch_snapshot* previous, const perch_snapshot* current, uint32_t table,
                             perch_cursor* cursor);
-  /* Up to max_changes changes; returns how many, 0 at the end. `keys`: room for max_changes key records, or NULL. */
+  /* Up to max_changes changes; returns how many, 0 at the end. `keys`: room for max_changes key records, or
+   * NULL. */
   uint32_t (*diff_next)(perch_cursor* cursor, void* keys, uint32_t max_changes, perch_change* changes);
 } perch_host;
 
-/* ---- What a plugin offers ----------------------------------------------------------------------------------- */
+/* ---- What a plugin offers
+ * ----------------------------------------------------------------------------------- */
 
-/* What changed since the last on_commit. The steps (previous, current] of a reader tile all versions: no commit
- * is missed, none is seen twice. The first `previous` is version 0 (empty), or the version restored. */
+/* What changed since the last on_commit. The steps (previous, current] of a reader tile all versions: no
+ * commit is missed, none is seen twice. The first `previous` is version 0 (empty), or the version restored.
+ */
 typedef struct perch_step {
   uint32_t struct_size;
   uint32_t reserved;
@@ -163,20 +171,21 @@ typedef struct perch_step {
 typedef struct perch_plugin_api {
   uint32_t struct_size;
   uint32_t abi_version;
-  const void* manifest;   /* the note's descriptor in memory: must equal the file's */
+  const void* manifest; /* the note's descriptor in memory: must equal the file's */
   uint64_t manifest_size;
 
   /* [reader-thread] Makes an instance from its config, a JSON object. On failure *instance is not used. */
   perch_result (*create)(const perch_host* host, perch_string config, void** instance, perch_error* error);
-  /* [reader-thread, created, not yet active] Takes over a state that an instance of this plugin saved, with the
-   * state version that one's manifest named. Never called on an instance that starts afresh. */
+  /* [reader-thread, created, not yet active] Takes over a state that an instance of this plugin saved, with
+   * the state version that one's manifest named. Never called on an instance that starts afresh. */
   perch_result (*restore)(void* instance, uint32_t state_version, const void* state, size_t size,
                           perch_error* error);
   /* [reader-thread, created] */
   perch_result (*start)(void* instance, perch_error* error);
   /* [reader-thread, active] */
   perch_result (*on_commit)(void* instance, const perch_step* step, perch_error* error);
-  /* [reader-thread, active] Writes the state as of the last on_commit. No side effect: on_commit may follow. */
+  /* [reader-thread, active] Writes the state as of the last on_commit. No side effect: on_commit may follow.
+   */
   perch_result (*save)(void* instance, const perch_state_sink* sink, perch_error* error);
   /* [reader-thread, active] After it only destroy follows. */
   perch_result (*stop)(void* instance, perch_error* error);
@@ -193,7 +202,8 @@ typedef struct perch_plugin_api {
 /* The one exported symbol. In C++ declare it extern "C". */
 #define PERCH_PLUGIN_SYMBOL "perch_plugin"
 
-/* ---- Manifest ----------------------------------------------------------------------------------------------- *
+/* ---- Manifest
+ * ----------------------------------------------------------------------------------------------- *
  *
  * An ELF note in section .note.perch: owner "Perch", type PERCH_NOTE_TYPE, descriptor: a JSON text (no NUL):
  *
@@ -203,8 +213,8 @@ typedef struct perch_plugin_api {
  *                   "key_hash": "…16 hex digits…", "value_hash": "…" } ],
  *     "config_schema": { … } }                             JSON Schema of the config, {} when anything goes
  *
- * The host reads it from the file before the library is loaded; code of a plugin that does not fit never runs.
- * Ids match [a-z][a-z0-9_-]{0,63}; versions are semver. 64 KiB at most.
+ * The host reads it from the file before the library is loaded; code of a plugin that does not fit never
+ * runs. Ids match [a-z][a-z0-9_-]{0,63}; versions are semver. 64 KiB at most.
  */
 #define PERCH_NOTE_SECTION ".note.perch"
 #define PERCH_NOTE_OWNER "Perch"

@@ -9,7 +9,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "config.hpp"
+#include "config/config.hpp"
 
 struct ConfigFixture {
   ConfigFixture() {

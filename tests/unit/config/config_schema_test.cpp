@@ -5,8 +5,8 @@
 #include <valijson/schema_parser.hpp>
 #include <valijson/validator.hpp>
 
+#include "config/names.hpp"
 #include "config_fixture.hpp"
-#include "config_names.hpp"
 
 namespace {
 

@@ -1,10 +1,10 @@
-#include "config.hpp"
+#include "config/config.hpp"
 
 #include <sys/un.h>
 
 #include <charconv>
 
-#include "config_sections.hpp"
+#include "config/sections.hpp"
 
 namespace perch {
 namespace {

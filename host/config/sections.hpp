@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "config_object.hpp"
+#include "config/object.hpp"
 #include "ingest/ingest.hpp"
 #include "readers/reader_manager.hpp"
 #include "tables/catalog.hpp"

@@ -1,4 +1,4 @@
-#include "config_document.hpp"
+#include "config/document.hpp"
 
 #include <algorithm>
 #include <cerrno>

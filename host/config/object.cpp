@@ -1,4 +1,4 @@
-#include "config_object.hpp"
+#include "config/object.hpp"
 
 #include <algorithm>
 #include <cctype>
@@ -6,7 +6,7 @@
 #include "base/assert.hpp"
 #include "base/nearest_name.hpp"
 #include "base/units.hpp"
-#include "config_names.hpp"
+#include "config/names.hpp"
 
 namespace perch {
 namespace {

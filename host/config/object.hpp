@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "config_document.hpp"
+#include "config/document.hpp"
 
 namespace perch {
 

@@ -1,4 +1,4 @@
-#include "config_sections.hpp"
+#include "config/sections.hpp"
 
 namespace perch {
 namespace {

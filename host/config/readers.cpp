@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "config_sections.hpp"
+#include "config/sections.hpp"
 
 namespace perch {
 namespace {

@@ -1,4 +1,4 @@
-#include "config_names.hpp"
+#include "config/names.hpp"
 
 namespace perch {
 

@@ -4,7 +4,7 @@
 #include <cstdlib>
 #include <sstream>
 
-#include "config_sections.hpp"
+#include "config/sections.hpp"
 
 namespace perch {
 namespace {
