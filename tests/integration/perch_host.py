@@ -266,7 +266,8 @@ class Host:
 
     def log_tail(self, lines=40):
         text = self.log().splitlines()
-        return "\n".join([f"--- {self.log_file.name} (last {min(lines, len(text))} of {len(text)} lines)", *text[-lines:]])
+        title = f"--- {self.log_file.name} (last {min(lines, len(text))} of {len(text)} lines)"
+        return "\n".join([title, *text[-lines:]])
 
     def rejects(self):
         """The reject log's entries, in their order."""
@@ -359,8 +360,8 @@ def perch(*arguments, timeout=60, environment=None, folder=None):
 
 def run(*command, timeout=60, environment=None, folder=None):
     return subprocess.run([str(part) for part in command], capture_output=True, text=True, errors="replace",
-                          timeout=seconds(timeout), stdin=subprocess.DEVNULL, cwd=folder, env={**os.environ, **(environment or {})},
-                          preexec_fn=die_with_parent)
+                          timeout=seconds(timeout), stdin=subprocess.DEVNULL, cwd=folder,
+                          env={**os.environ, **(environment or {})}, preexec_fn=die_with_parent)
 
 
 class PerchTest(unittest.TestCase):
@@ -452,7 +453,8 @@ def config(tables=None, sources=(), readers=None, **more):
 def market(count, seed=1, rate=0, **more):
     """A source of simulated trades; rate 0: as fast as they are taken."""
     return {"name": "feed", "type": "exec", "table": "trades", "restart": "never",
-            "command": ["perch-feed", "market", "--rate", str(rate), "--count", str(count), "--seed", str(seed)], **more}
+            "command": ["perch-feed", "market", "--rate", str(rate), "--count", str(count), "--seed", str(seed)],
+            **more}
 
 
 def drop(file, folder, name=None):

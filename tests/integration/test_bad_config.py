@@ -77,14 +77,14 @@ class BadConfig(PerchTest):
 
     def test_missing_files(self):
         self.assertIn("No such file", self.run_perchd(self.folder / "nowhere.json"))
-        self.says(lambda c: c["sources"].append({"name": "f", "type": "file", "path": "rows.ndjson", "table": "points"}),
-                  "sources[1].path", "rows.ndjson")
+        self.says(lambda c: c["sources"].append({"name": "f", "type": "file", "path": "rows.ndjson",
+                                                 "table": "points"}), "sources[1].path", "rows.ndjson")
         self.says(lambda c: c["sources"].append({"name": "e", "type": "exec", "command": ["perch-fed"],
                                                  "table": "points"}), "sources[1].command[0]", "perch-fed")
 
     def test_what_is_not_json(self):
-        for text, place in [("", ":1:1"), ("tables: {}", ":1:"), ('{\n "tables": {\n}', ":3:"), ('{"tables":{}},', ":1:"),
-                            (b'{"host":{"name":"\xff"}}', ":1:")]:
+        for text, place in [("", ":1:1"), ("tables: {}", ":1:"), ('{\n "tables": {\n}', ":3:"),
+                            ('{"tables":{}},', ":1:"), (b'{"host":{"name":"\xff"}}', ":1:")]:
             with self.subTest(text):
                 message = self.message(text)
                 self.assertIn("not JSON", message)

@@ -49,7 +49,8 @@ class RowMaker:
 
     def row(self):
         pick = self.random
-        return {"id": pick.choice([next(self.ids), 2**64 - 1 - next(self.ids)]), "tag": pick.choice(["", "a", "bcdefg", "ü"]),
+        return {"id": pick.choice([next(self.ids), 2**64 - 1 - next(self.ids)]),
+                "tag": pick.choice(["", "a", "bcdefg", "ü"]),
                 "name": pick.choice(["", "x", "eight888", "äöü", "日本", "\u0001\t", 'q"\\']),
                 "level": pick.choice([-2**31, 2**31 - 1, 0, -1, pick.randint(-9999, 9999)]),
                 "ratio": pick.choice([0, -1, 1e308, 5e-324, 2**53 + 1, pick.random(), -pick.random() * 1e17]),
@@ -93,10 +94,11 @@ class RowMaker:
         while line[cut - 1] >= 0x80:  # half a character would be another fault
             cut -= 1
         return self.random.choice([
-            line[:cut], line[1:], line + b"}", line.replace(b":", b"=", 1), line[:-1] + b",}", b"hello", b"{", b'{"id"}',
-            line[:-1] + b"\x00}", b"\x00", self.spoil("name", b'"a\x00b"'), self.spoil("name", b'"a\tb"'),
+            line[:cut], line[1:], line + b"}", line.replace(b":", b"=", 1), line[:-1] + b",}", b"hello", b"{",
+            b'{"id"}', line[:-1] + b"\x00}", b"\x00", self.spoil("name", b'"a\x00b"'), self.spoil("name", b'"a\tb"'),
             self.spoil("name", r'"\ud800"'), self.spoil("name", r'"\x"'), self.spoil("ratio", "NaN"),
-            self.spoil("ratio", "1."), self.spoil("ratio", "-Infinity"), self.spoil("level", "+1"), self.spoil("level", "01"),
+            self.spoil("ratio", "1."), self.spoil("ratio", "-Infinity"), self.spoil("level", "+1"),
+            self.spoil("level", "01"),
             self.spoil("level", "0x10"), b"'" + line[1:], b"[" * 5000 + b"]" * 5000, b"{" * 3000, line + b" " + line])
 
     def not_object(self):
@@ -117,7 +119,7 @@ class RowMaker:
             ("ratio", ['"1.5"', "null", "true", '"NaN"', "[1.5]"]), ("coarse", ['""', "false"]),
             ("small", ['"\\u0001"', "false", "2.5"]), ("flag", ["0", "1", '"true"', "null"]),
             ("when", ['"2024-02-29T00:00:00Z"', "1.7e18", "null"]), ("pair", ["[]", "[1]", "[1,2,3]", "1", '["1",2]',
-                                                                          "[1,null]", "[[1,2]]", "[0.5,1]", '{"0":1}'])])
+                                                                         "[1,null]", "[[1,2]]", "[0.5,1]", "{}"])])
         return self.spoil(field, self.random.choice(values))
 
     def out_of_range(self):
@@ -136,7 +138,8 @@ class RowMaker:
             "x" * (room + 1), "x" * (room - 1) + "ü", "x" * 5000, "\U0001f426" * 3]), ensure_ascii=False))
 
     def not_utf8(self):
-        wrong = self.random.choice([b"\xff", b"\xc3", b"\x80", b"\xc0\xaf", b"\xed\xa0\x80", b"\xf5\x80\x80\x80", b"\xe2\x82"])
+        wrong = self.random.choice([b"\xff", b"\xc3", b"\x80", b"\xc0\xaf", b"\xed\xa0\x80", b"\xf5\x80\x80\x80",
+                                    b"\xe2\x82"])
         if self.random.random() < 0.2:  # also where it would not matter
             return text_of(self.row())[:-1] + b',"more":"' + wrong + b'"}'
         return self.spoil(self.random.choice(list(BYTES)), b'"a' + wrong + b'"')

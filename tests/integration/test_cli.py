@@ -5,7 +5,7 @@ import subprocess
 import unittest
 
 import perch_host
-from perch_host import BIN, PLUGINS, PLUGINS_NEXT, SOURCE, TEST_PLUGINS, perch, run
+from perch_host import PLUGINS, PLUGINS_NEXT, SOURCE, TEST_PLUGINS, perch, run
 from test_control import ControlTest, TRADE_ROWS
 
 DONE, FAILED, USAGE, NO_HOST, INCOMPATIBLE, ROLLED_BACK, TIMEOUT = range(7)
@@ -48,7 +48,8 @@ class Commands(ControlTest):
             json.loads, self.text("--json", "scan", "trades", *range_).splitlines())]
         self.assertEqual(scan("--from", "symbol=BBB", "seq=39", "--limit", "3"), [("BBB", 39), ("BBB", 40), ("ZZZ", 1)])
         self.assertEqual(scan("--reverse", "--limit", "2"), [("ZZZ", 40), ("ZZZ", 39)])
-        self.assertEqual(scan("--from", "symbol=BBB", "--from-exclusive", "--to", "symbol=ZZZ", "seq=2"), [("ZZZ", 1), ("ZZZ", 2)])
+        self.assertEqual(scan("--from", "symbol=BBB", "--from-exclusive", "--to", "symbol=ZZZ", "seq=2"),
+                         [("ZZZ", 1), ("ZZZ", 2)])
 
     def test_load_swap_unload(self):
         marked = str(TEST_PLUGINS / "marked.so")
@@ -67,8 +68,7 @@ class Commands(ControlTest):
         self.assertIn(str(self.host.folder / "own.so"), self.host.cli("load", "own.so").stderr)
 
     def test_tail_shows_publications(self):
-        tail = subprocess.Popen([BIN / "perch", "--socket", self.host.socket, "--json", "tail", "--reader", "marked", "--count", "1"],
-                                stdout=subprocess.PIPE, preexec_fn=perch_host.die_with_parent)
+        tail = self.start_perch("--json", "tail", "--reader", "marked", "--count", "1", stdout=subprocess.PIPE)
         with tail:
             # Loaded again and again, since nobody tells when `perch tail` has subscribed.
             def publication():
@@ -77,20 +77,21 @@ class Commands(ControlTest):
                 return tail.poll() is not None
             perch_host.eventually(publication, "perch tail has seen one")
             event = json.loads(tail.stdout.read())
-        self.assertEqual((tail.returncode, event["kind"], event["topic"], event["data"]), (DONE, "publication", "rows", {"rows": 120}))
+        self.assertEqual((tail.returncode, event["kind"], event["topic"], event["data"]),
+                         (DONE, "publication", "rows", {"rows": 120}))
 
     def test_tail_ends_with_ctrl_c_and_with_the_host(self):
-        for end, code in [(lambda tail: tail.send_signal(signal.SIGINT), DONE), (lambda tail: self.host.stop(), NO_HOST)]:
-            tail = subprocess.Popen([BIN / "perch", "tail", "--events"], env={"PERCH_SOCKET": str(self.host.socket)},
-                                    stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, preexec_fn=perch_host.die_with_parent)
-            with tail:
-                perch_host.eventually(lambda: "SigBlk:\t0000000000004002" in self.proc_status(tail.pid), "it takes signals")
+        for end, code in [(lambda tail: tail.send_signal(signal.SIGINT), DONE),
+                          (lambda tail: self.host.stop(), NO_HOST)]:
+            with self.start_perch("tail", "--events", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as tail:
+                perch_host.eventually(lambda: self.takes_signals(tail.pid), "it takes signals")
                 end(tail)
                 self.assertEqual(tail.wait(perch_host.seconds(20)), code)
 
-    def proc_status(self, pid):
+    def takes_signals(self, pid):
+        """SIGINT and SIGTERM are blocked, hence waited for."""
         with open(f"/proc/{pid}/status", encoding="utf8") as file:
-            return file.read()
+            return "SigBlk:\t0000000000004002" in file.read()
 
     def test_layout_cpp_is_what_the_plugins_were_built_with(self):
         (self.folder / "printed.hpp").write_text(self.text("layout", "trades", "--cpp"))
@@ -103,7 +104,8 @@ class Commands(ControlTest):
             static_assert(perch::layout_text<trades::Value>() == perch::layout_text<trades_printed::Value>());
             static_assert(trades::Table::name == trades_printed::Table::name);
         """.replace("SOURCE", str(SOURCE)))
-        done = run("g++", "-std=c++20", "-fsyntax-only", "-I", SOURCE / "plugin_sdk/include", self.folder / "compare.cpp", timeout=120)
+        done = run("g++", "-std=c++20", "-fsyntax-only", "-I", SOURCE / "plugin_sdk/include",
+                   self.folder / "compare.cpp", timeout=120)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual((SOURCE / "plugins/vwap/trades.hpp").read_text(), (self.folder / "printed.hpp").read_text())
 
@@ -154,9 +156,7 @@ class ExitCodes(ControlTest):
             self.assertEqual(done.stdout, "")
 
     def test_5_rolled_back(self):
-        swap = subprocess.Popen([BIN / "perch", "swap", "vwap", PLUGINS_NEXT / "vwap.so"], env={"PERCH_SOCKET": str(self.host.socket)},
-                                stderr=subprocess.DEVNULL, preexec_fn=perch_host.die_with_parent)
-        with swap:
+        with self.start_perch("swap", "vwap", PLUGINS_NEXT / "vwap.so", stderr=subprocess.DEVNULL) as swap:
             self.host.wait_for_reader("vwap", "probation")
             self.check(DONE, [], "rollback", "vwap")
             self.assertEqual(swap.wait(perch_host.seconds(20)), ROLLED_BACK)

@@ -10,8 +10,8 @@ import time
 import unittest
 
 import perch_host
-from perch_host import (PLUGINS, PLUGINS_NEXT, POINTS, TEST_PLUGINS, TRADES, Client, PerchTest, config, drop, eventually,
-                        ndjson, trade)
+from perch_host import (BIN, PLUGINS, PLUGINS_NEXT, POINTS, TEST_PLUGINS, TRADES, Client, PerchTest, config, drop,
+                        eventually, ndjson, trade)
 
 METHODS = {"host.status", "host.methods", "source.list", "snapshot.list", "log.level", "table.list", "table.layout",
            "table.get", "table.scan", "reader.list", "reader.load", "reader.swap", "reader.accept", "reader.rollback",
@@ -41,6 +41,11 @@ class ControlTest(PerchTest):
         for name in ("trades", "points"):
             self.host.wait_for_source(name)
         self.host.wait_until_readers_saw_all()
+
+    def start_perch(self, *arguments, **options):
+        """Runs `perch` beside the test; a Popen."""
+        return subprocess.Popen([BIN / "perch", "--socket", self.host.socket, *arguments],
+                                preexec_fn=perch_host.die_with_parent, **options)
 
     def check_alive(self):
         self.assertEqual(self.call("host.status")["name"], "test")
@@ -103,8 +108,8 @@ class Methods(ControlTest):
     def test_sources(self):
         trades, points = self.call("source.list")["sources"]
         size = (self.folder / "trades").stat().st_size
-        self.assertEqual((trades["name"], trades["type"], trades["table"], trades["state"], trades["rows"], trades["bytes"]),
-                         ("trades", "file", "trades", "ended", 120, size))
+        self.assertEqual([trades[member] for member in ("name", "type", "table", "state", "rows", "bytes")],
+                         ["trades", "file", "trades", "ended", 120, size])
         self.assertEqual((trades["restarts"], trades["last_error"], trades["rejects_by_reason"]), (0, "", {}))
         self.assertEqual(trades["committed"]["bytes"], size)
         self.assertEqual(points["rows"], 3)
@@ -128,9 +133,10 @@ class Methods(ControlTest):
         self.assertEqual(self.call("table.get", table="trades", key={"symbol": "BBB", "seq": 99})["rows"], [])
         for row in self.points:  # 64-bit integers are exact
             self.assertEqual(self.call("table.get", table="points", key={"id": row["id"]})["rows"], [row])
-        for key, word in [({"symbol": "BBB"}, "seq"), ({"symbol": "BBB", "seq": "7"}, "seq"), ({"symbol": 1, "seq": 7}, "symbol"),
+        for key, word in [({"symbol": "BBB"}, "seq"), ({"symbol": "BBB", "seq": "7"}, "seq"), ({}, "symbol"),
                           ({"symbol": "BBB", "seq": -1}, "seq"), ({"symbol": "BBB", "seq": 2**64}, "seq"),
-                          ({"symbol": "BBB", "seq": 7, "x": 1}, "x"), ({"symbol": "ninebytes", "seq": 7}, "symbol"), ({}, "symbol")]:
+                          ({"symbol": 1, "seq": 7}, "symbol"), ({"symbol": "BBB", "seq": 7, "x": 1}, "x"),
+                          ({"symbol": "ninebytes", "seq": 7}, "symbol")]:
             with self.subTest(key):
                 self.assertIn(word, self.refuses("usage", self.call, "table.get", table="trades", key=key).message)
 
@@ -144,9 +150,9 @@ class Methods(ControlTest):
         self.assertEqual(rows(limit=1000, reverse=True), everything[::-1])
         self.assertEqual(rows(prefix={"symbol": "BBB"}), everything[40:80])
         self.assertEqual(rows(prefix={"symbol": "B"}), [], "a prefix is made of whole fields")
-        self.assertEqual(rows(**{"from": {"symbol": "BBB", "seq": 38}, "to": {"symbol": "ZZZ", "seq": 2}}), everything[77:82])
-        self.assertEqual(rows(**{"from": {"symbol": "BBB", "seq": 38}, "from_exclusive": True, "to": {"symbol": "ZZZ", "seq": 2},
-                                 "to_exclusive": True}), everything[78:81])
+        middle = {"from": {"symbol": "BBB", "seq": 38}, "to": {"symbol": "ZZZ", "seq": 2}}
+        self.assertEqual(rows(**middle), everything[77:82])
+        self.assertEqual(rows(**middle, from_exclusive=True, to_exclusive=True), everything[78:81])
         self.assertEqual(rows(**{"from": {"symbol": "BBB"}, "from_exclusive": True}), everything[80:])
         self.assertEqual(rows(to={"symbol": "BBB"}, limit=1000), everything[:80])
         self.assertEqual(rows(**{"from": {"symbol": "ZZZ"}, "to": {"symbol": "AAA"}}), [])
@@ -190,8 +196,9 @@ class ReaderMethods(ControlTest):
 
     def test_inspect(self):
         answer = self.call("reader.inspect", file=str(PLUGINS_NEXT / "vwap.so"))
-        self.assertEqual((answer["manifest"]["id"], answer["manifest"]["version"], answer["compatible"]), ("vwap", "1.1.0", True))
-        self.assertEqual(answer["manifest"]["tables"][0]["name"], "trades")
+        manifest = answer["manifest"]
+        self.assertEqual((manifest["id"], manifest["version"], answer["compatible"]), ("vwap", "1.1.0", True))
+        self.assertEqual(manifest["tables"][0]["name"], "trades")
 
     def start_swap(self, **more):
         """Asks for a swap on a connection of its own, and waits until its probation has begun."""
@@ -223,7 +230,8 @@ class ReaderMethods(ControlTest):
             self.call("reader.rollback", name="vwap")
             self.assertEqual(client.reply()["error"]["data"]["kind"], "rolled_back")
         reader = self.host.readers()["vwap"]
-        self.assertEqual((reader["state"], reader["generation"], reader["plugin_version"]), ("running", generation, "1.0.0"))
+        self.assertEqual((reader["state"], reader["generation"], reader["plugin_version"]),
+                         ("running", generation, "1.0.0"))
 
     def test_a_swap_to_something_that_does_not_fit_leaves_the_reader_as_it_was(self):
         before = self.host.readers()["vwap"]
@@ -262,10 +270,12 @@ class Protocol(ControlTest):
 
     def test_what_is_no_request(self):
         with self.host.connect() as client:
-            for line, code in [(b"hello\n", PARSE_ERROR), (b"{\n", PARSE_ERROR), (b"\xff\xfe\n", PARSE_ERROR), (b"\0\n", PARSE_ERROR),
-                               (b"[]\n", INVALID_REQUEST), (b"17\n", INVALID_REQUEST), (b"null\n", INVALID_REQUEST),
-                               (b"{}\n", INVALID_REQUEST), (b'{"jsonrpc":"1.0","id":1,"method":"host.status"}\n', INVALID_REQUEST),
-                               (b"[" * 10000 + b"\n", INVALID_REQUEST), (b'{"jsonrpc":"2.0","id":1}\n', INVALID_REQUEST),
+            for line, code in [(b"hello\n", PARSE_ERROR), (b"{\n", PARSE_ERROR), (b"\xff\xfe\n", PARSE_ERROR),
+                               (b"\0\n", PARSE_ERROR), (b"[]\n", INVALID_REQUEST),
+                               (b"17\n", INVALID_REQUEST), (b"null\n", INVALID_REQUEST),
+                               (b"{}\n", INVALID_REQUEST), (b"[" * 10000 + b"\n", INVALID_REQUEST),
+                               (b'{"jsonrpc":"1.0","id":1,"method":"host.status"}\n', INVALID_REQUEST),
+                               (b'{"jsonrpc":"2.0","id":1}\n', INVALID_REQUEST),
                                (b'{"jsonrpc":"2.0","id":[],"method":"host.status"}\n', INVALID_REQUEST),
                                (b'{"jsonrpc":"2.0","id":7,"method":"host.status","params":[]}\n', INVALID_PARAMS)]:
                 with self.subTest(line[:40]):
@@ -302,15 +312,17 @@ class Protocol(ControlTest):
 
     def test_a_half_closed_connection_gets_its_answers(self):
         with self.host.connect() as client:
-            client.send(b'{"jsonrpc":"2.0","id":1,"method":"table.list"}\n{"jsonrpc":"2.0","id":2,"method":"host.methods"}')
+            client.send(b'{"jsonrpc":"2.0","id":1,"method":"table.list"}\n'
+                        b'{"jsonrpc":"2.0","id":2,"method":"host.methods"}')
             client.socket.shutdown(socket.SHUT_WR)
             self.assertEqual([client.receive()["id"] for _ in range(2)], [1, 2], "the last line needs no newline")
             self.assertEqual(client.file.read(), b"", "then it is closed")
 
     @unittest.skipUnless(shutil.which("socat"), "no socat")
     def test_socat_and_nothing_else(self):
-        done = subprocess.run(["socat", "-t", "20", "-", f"UNIX-CONNECT:{self.host.socket}"], timeout=perch_host.seconds(30),
-                              input=b'{"jsonrpc":"2.0","id":1,"method":"table.list"}\n', capture_output=True, check=True)
+        done = subprocess.run(["socat", "-t", "20", "-", f"UNIX-CONNECT:{self.host.socket}"], capture_output=True,
+                              input=b'{"jsonrpc":"2.0","id":1,"method":"table.list"}\n', check=True,
+                              timeout=perch_host.seconds(30))
         greeting, answer = map(json.loads, done.stdout.splitlines())
         self.assertEqual(greeting["perch"]["name"], "test")
         self.assertEqual(answer["result"]["tables"][0]["rows"], 120)

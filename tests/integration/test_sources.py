@@ -24,7 +24,8 @@ class ExecSources(PerchTest):
         """A source that runs a shell script; `$1` is a number that grows with each run, from 0."""
         counted = 'n=$(cat runs 2>/dev/null || echo 0); echo $((n + 1)) > runs; set -- "$n"\n' + script
         (self.folder / "feed.sh").write_text(f"cd {self.folder}\n{counted}\n")
-        return {"name": "exec", "type": "exec", "command": ["sh", str(self.folder / "feed.sh")], "table": "points", **more}
+        return {"name": "exec", "type": "exec", "command": ["sh", str(self.folder / "feed.sh")], "table": "points",
+                **more}
 
     def runs(self):
         file = self.folder / "runs"
@@ -60,7 +61,8 @@ class ExecSources(PerchTest):
         host.wait_for_rows("points", 2)
 
     def test_restart_never_and_a_bad_end(self):
-        host = self.start(config(sources=[self.exec_source('echo "{\\"id\\":1,\\"x\\":1}"; kill -9 $$', restart="never")]))
+        source = self.exec_source('echo "{\\"id\\":1,\\"x\\":1}"; kill -9 $$', restart="never")
+        host = self.start(config(sources=[source]))
         status = host.wait_for_source("exec", "failed")
         self.assertIn("signal 9", status["last_error"])
         host.wait_for_rows("points", 1)
@@ -78,7 +80,8 @@ class ExecSources(PerchTest):
 
     def test_exit_when_finished(self):
         # The last row comes late and alone: the host must not leave before it.
-        source = self.exec_source('echo "{\\"id\\":1,\\"x\\":1}"; sleep 0.2; echo "{\\"id\\":2,\\"x\\":1}"', restart="never")
+        script = 'echo "{\\"id\\":1,\\"x\\":1}"; sleep 0.2; echo "{\\"id\\":2,\\"x\\":1}"'
+        source = self.exec_source(script, restart="never")
         host = self.launch(config(sources=[source]), arguments=["--exit-when-finished"])
         host.check_ended([], host.wait_for_end())
         self.assertIn("2 rows", host.log())
@@ -258,9 +261,9 @@ class Stops(PerchTest):
                 host.process.stdin.close()
 
     def test_under_full_load(self):
-        feed = {"name": "feed", "type": "exec", "table": "points", "command": ["sh", "-c", "while :; do cat rows; done"]}
         (self.folder / "rows").write_bytes(ndjson(points(range(10000))))
-        feed["command"][2] = f"while :; do cat {self.folder}/rows; done"
+        script = f"while :; do cat {self.folder}/rows; done"
+        feed = {"name": "feed", "type": "exec", "table": "points", "command": ["sh", "-c", script]}
         host = self.start(config(sources=[feed]))
         host.wait_for_rows("points", 10000)
         host.stop()

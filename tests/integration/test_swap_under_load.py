@@ -19,8 +19,8 @@ class SwapUnderLoad(PerchTest):
     def start_host(self):
         feed = {"name": "feed", "type": "exec", "table": "trades", "restart": "never",
                 "command": [sys.executable, str(perch_host.SOURCE / "tests/integration/unthrottled_feed.py"),
-                            str(self.folder), str(ROWS_MAX), str(perch_host.BIN / "perch-feed"), "market", "--rate", "0",
-                            "--count", str(2 * ROWS_MAX), "--seed", "11"]}
+                            str(self.folder), str(ROWS_MAX), str(perch_host.BIN / "perch-feed"), "market",
+                            "--rate", "0", "--count", str(2 * ROWS_MAX), "--seed", "11"]}
         plugins = self.folder / "plugins"
         plugins.mkdir()
         perch_host.drop(FILES[1], plugins)
