@@ -1,4 +1,5 @@
 // perch get, scan
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <set>

@@ -2,6 +2,8 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <algorithm>
+
 #include "base/units.hpp"
 #include "control/method.hpp"
 #include "control/status_json.hpp"

@@ -1,5 +1,6 @@
 // table.*: layouts and rows, read from a pinned snapshot.
 #include <algorithm>
+#include <array>
 
 #include "control/method.hpp"
 #include "control/row_range.hpp"
