@@ -45,12 +45,18 @@ std::vector<std::string> FolderReaders::readers_of(const std::filesystem::path& 
 }
 
 void FolderReaders::look_at_removed(const std::string& name) {
+  const std::string plugin = files_[name].plugin;
   files_.erase(name);
   postponed_.erase(name);
   for (const std::string& reader : readers_of(spec_.folder / name)) {
     lifecycle_.unload(reader, [](const Result<void>&) {});
     lifecycle_.expect_again(reader);
   }
+  // Another file of the same plugin, refused while this one was there, may have its turn now.
+  const auto other = std::find_if(files_.begin(), files_.end(), [&plugin](const auto& entry) {
+    return !plugin.empty() && entry.second.plugin == plugin && !entry.second.refusal.empty();
+  });
+  if (other != files_.end()) look_at(std::string(other->first));
 }
 
 void FolderReaders::look_at_file(const std::string& name) {
@@ -68,31 +74,40 @@ void FolderReaders::look_at_file(const std::string& name) {
     if (file.error().kind == ErrorKind::not_found) return look_at_removed(name);
     return refuse(name, file.error());
   }
-  if (auto checked = check(name, *file, files_[name]); !checked) {
-    // The id of a running file stays: it is what its readers run.
-    if (File& known = files_[name]; known.plugin.empty() || !known.refusal.empty())
-      known.plugin = file->manifest().id;
-    return refuse(name, checked.error());
-  }
+  files_[name].plugin = file->manifest().id;
+  if (auto checked = check(name, *file, readers); !checked) return refuse(name, checked.error());
   files_[name] = File{file->manifest().id, "", ""};
   if (!readers.empty()) return swap_readers(name, *file, readers);
   if (auto started = start_readers(*file); !started) refuse(name, started.error());
 }
 
-Result<void> FolderReaders::check(const std::string& name, const PluginFile& file, const File& known) const {
+Result<void> FolderReaders::check(const std::string& name, const PluginFile& file,
+                                  const std::vector<std::string>& readers) const {
   const std::string& id = file.manifest().id;
-  if (known.refusal.empty() && !known.plugin.empty() && known.plugin != id) {
-    return fail(ErrorKind::refused, file.path().string() + " was plugin " + known.plugin +
-                                        " and is now plugin " + id +
-                                        "; remove it first, or give the new one a file of its own");
+  for (const std::string& reader : readers) {
+    const std::string& running = lifecycle_.readers().at(reader).spec.plugin;
+    if (running != id) {
+      return fail(ErrorKind::refused, file.path().string() + " was plugin " + running +
+                                          " and is now plugin " + id +
+                                          "; remove it first, or give the new one a file of its own");
+    }
   }
   for (const auto& [other_name, other] : files_) {
-    if (other_name != name && other.plugin == id && other.refusal.empty()) {
+    if (other_name != name && stands_for(other_name, other, id)) {
       return fail(ErrorKind::refused, file.path().string() + " is plugin " + id + ", which " + other_name +
                                           " in the same folder is already; remove one of them");
     }
   }
   return check_compatible(file.manifest(), catalog_);
+}
+
+/// Whether a plugin is a file's: it was good when last looked at, or its readers still run from when it was.
+bool FolderReaders::stands_for(const std::string& name, const File& file, const std::string& plugin) const {
+  if (file.refusal.empty()) return file.plugin == plugin;
+  const auto readers = readers_of(spec_.folder / name);
+  return std::any_of(readers.begin(), readers.end(), [&](const std::string& reader) {
+    return lifecycle_.readers().at(reader).spec.plugin == plugin;
+  });
 }
 
 Result<void> FolderReaders::start_readers(const PluginFile& file) {

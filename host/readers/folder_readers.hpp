@@ -27,14 +27,16 @@ class FolderReaders {
 
  private:
   struct File {
-    std::string plugin;        ///< the id in its manifest; "" when it has none
+    std::string plugin;        ///< the id in its manifest; "" when it never had one
     std::string refusal;       ///< why it does not run; "" when it does
     std::string last_refusal;  ///< as it was last told, so that nothing is told twice
   };
 
   void look_at_file(const std::string& name);
   void look_at_removed(const std::string& name);
-  Result<void> check(const std::string& name, const PluginFile& file, const File& known) const;
+  Result<void> check(const std::string& name, const PluginFile& file,
+                     const std::vector<std::string>& readers) const;
+  bool stands_for(const std::string& name, const File& file, const std::string& plugin) const;
   Result<void> start_readers(const PluginFile& file);
   void swap_readers(const std::string& name, const PluginFile& file, const std::vector<std::string>& readers);
   void refuse(const std::string& name, const Error& error);

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
-#include <regex>
 
 #include "perch/plugin.h"
 #include "readers/elf_file.hpp"
@@ -17,6 +16,26 @@ constexpr std::size_t version_chars_max = 64;
 
 tl::unexpected<Error> refuse(const std::string& what) {
   return fail(ErrorKind::refused, "its manifest " + what);
+}
+
+/// How deep brackets are nested in a JSON text; of any other text, some number.
+int nesting_of(std::string_view text) {
+  int depth = 0;
+  int deepest = 0;
+  bool in_string = false;
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    const char c = text[at];
+    if (in_string && c == '\\') {
+      ++at;
+    } else if (c == '"') {
+      in_string = !in_string;
+    } else if (!in_string && (c == '{' || c == '[')) {
+      deepest = std::max(deepest, ++depth);
+    } else if (!in_string && (c == '}' || c == ']')) {
+      --depth;
+    }
+  }
+  return deepest;
 }
 
 /// Throws nlohmann exceptions for a member that is missing or of another type: parse_manifest catches.
@@ -39,18 +58,58 @@ Result<void> check_abi(std::uint32_t abi) {
                                                  "; rebuild it with this host's SDK");
 }
 
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
+bool is_letter(char c) { return is_lower(c) || (c >= 'A' && c <= 'Z'); }
+
+/// [a-z][a-z0-9_-]{0,63}
+bool is_id(std::string_view text) {
+  return !text.empty() && text.size() <= 64 && is_lower(text[0]) &&
+         std::all_of(text.begin(), text.end(),
+                     [](char c) { return is_lower(c) || is_digit(c) || c == '_' || c == '-'; });
+}
+
+/// Takes a number without leading zeros, of at most 9 digits, off the front.
+bool take_number(std::string_view& text) {
+  const auto end = std::find_if_not(text.begin(), text.end(), is_digit);
+  const auto size = static_cast<std::size_t>(end - text.begin());
+  if (size == 0 || size > 9 || (size > 1 && text[0] == '0')) return false;
+  text.remove_prefix(size);
+  return true;
+}
+
+/// Takes a mark and the dotted identifiers behind it off the front, where there is one.
+bool take_identifiers(std::string_view& text, char mark) {
+  if (text.empty() || text[0] != mark) return true;
+  text.remove_prefix(1);
+  char before = '.';
+  std::size_t size = 0;
+  for (; size < text.size() &&
+         (is_letter(text[size]) || is_digit(text[size]) || text[size] == '-' || text[size] == '.');
+       ++size) {
+    if (text[size] == '.' && before == '.') return false;  // an empty one
+    before = text[size];
+  }
+  text.remove_prefix(size);
+  return before != '.';
+}
+
+bool take_dot(std::string_view& text) {
+  if (text.empty() || text[0] != '.') return false;
+  text.remove_prefix(1);
+  return true;
+}
+
+/// semver.org, items 2, 9 and 10, but for leading zeros of pre-releases.
+bool is_semver(std::string_view text) {
+  return text.size() <= version_chars_max && take_number(text) && take_dot(text) && take_number(text) &&
+         take_dot(text) && take_number(text) && take_identifiers(text, '-') && take_identifiers(text, '+') &&
+         text.empty();
+}
+
 Result<void> check_names(const Manifest& manifest) {
-  static const std::regex id("[a-z][a-z0-9_-]{0,63}");
-  // semver.org, item 2, 9 and 10; without its rule on leading zeros of pre-releases.
-  static const std::regex version(
-      R"((0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?)");
-  // The lengths come first: std::regex recurses once per character.
-  if (manifest.id.size() > 64 || !std::regex_match(manifest.id, id)) {
-    return refuse("has no valid \"id\": it must match [a-z][a-z0-9_-]{0,63}");
-  }
-  if (manifest.version.size() > version_chars_max || !std::regex_match(manifest.version, version)) {
-    return refuse("has no valid \"version\": write it like 1.2.0 (semver)");
-  }
+  if (!is_id(manifest.id)) return refuse("has no valid \"id\": it must match [a-z][a-z0-9_-]{0,63}");
+  if (!is_semver(manifest.version)) return refuse("has no valid \"version\": write it like 1.2.0 (semver)");
   if (manifest.state_oldest == 0 || manifest.state_oldest > manifest.state_version) {
     return refuse("has no valid \"state\": 1 ≤ oldest ≤ version");
   }
@@ -96,14 +155,12 @@ Result<void> read_tables(const Json& list, Manifest& manifest) {
 
 Result<Manifest> parse_manifest(std::string_view text) {
   if (text.size() > PERCH_MANIFEST_BYTES_MAX) return refuse("is over 64 KiB");
+  // nlohmann dumps with recursion: depth is bounded before anything is made of it.
+  if (nesting_of(text) > json_depth_max) {
+    return refuse("is nested deeper than " + std::to_string(json_depth_max) + " levels");
+  }
   try {
-    // nlohmann parses and destroys without recursion, but dumps with it: depth is bounded here.
-    bool too_deep = false;
-    const Json json = Json::parse(text, [&too_deep](int depth, Json::parse_event_t, Json&) {
-      too_deep = too_deep || depth > json_depth_max;
-      return true;
-    });
-    if (too_deep) return refuse("is nested deeper than " + std::to_string(json_depth_max) + " levels");
+    const Json json = Json::parse(text);
     if (!json.is_object()) return refuse("is no JSON object");
     Manifest manifest;
     manifest.abi = positive_number(json, "abi");

@@ -16,8 +16,8 @@ class RateLimit {
   RateLimit(double per_second, double burst) : per_second_(per_second), burst_(burst), tokens_(burst) {}
 
   bool allow(Clock::time_point now) {
-    const double passed_s = std::chrono::duration<double>(now - last_).count();
-    tokens_ = std::min(burst_, tokens_ + passed_s * per_second_);
+    now = std::max(now, last_);  // callers take the time before they take the lock
+    tokens_ = std::min(burst_, tokens_ + std::chrono::duration<double>(now - last_).count() * per_second_);
     last_ = now;
     if (tokens_ < 1) {
       ++refused_;

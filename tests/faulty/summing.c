@@ -210,7 +210,8 @@ static perch_result stop(void* instance, perch_error* error) {
 static void destroy(void* instance) { free(instance); }
 
 #ifdef OTHER_MANIFEST_IN_MEMORY
-#define MANIFEST_IN_MEMORY "{}"
+static const char other_manifest[sizeof note.text] = "{}";
+#define MANIFEST_IN_MEMORY other_manifest
 #else
 #define MANIFEST_IN_MEMORY note.text
 #endif

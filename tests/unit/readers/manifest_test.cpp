@@ -49,10 +49,12 @@ TEST_CASE("ids and versions are checked") {
     CHECK(has(refusal_with("/id", id), "\"id\""));
   CHECK(has(refusal_with("/id", std::string(65, 'a')), "\"id\""));
   CHECK(refusal_with("/id", std::string(64, 'a')).empty());
-  for (const char* version : {"", "1", "1.2", "v1.2.3", "1.2.3.4", "01.2.3", "1.2.3-", "1.2.3 "}) {
+  for (const char* version : {"", "1", "1.2", "v1.2.3", "1.2.3.4", "01.2.3", "1.2.3-", "1.2.3 ", "1.2.3-a..b",
+                              "1.2.3+", "1.2.3-a+b+c", "1.2.3-.a", "1.2.3456789012"}) {
     CHECK(has(refusal_with("/version", version), "\"version\""));
   }
-  for (const char* version : {"0.0.1", "10.20.30", "1.2.3-rc.1", "1.2.3+build.7", "1.2.3-a+b"}) {
+  for (const char* version :
+       {"0.0.1", "10.20.30", "1.2.3-rc.1", "1.2.3+build.7", "1.2.3-a+b", "1.2.3--", "1.2.3-0-1.x"}) {
     CHECK(refusal_with("/version", version).empty());
   }
 }
@@ -104,8 +106,15 @@ TEST_CASE("texts that are no manifest are refused") {
     CHECK_FALSE(parse_manifest(text));
   }
   CHECK_FALSE(parse_manifest(std::string(70'000, ' ')));
-  const std::string deep = std::string(30'000, '[') + std::string(30'000, ']');
-  CHECK(has(refusal_with("/config_schema", Json::parse(deep)), "nested"));
+  for (const int depth : {63, 30'000}) {  // within the manifest's own object
+    std::string deep = good_manifest().dump();
+    const std::string schema = R"({"type":"object"})";
+    const std::string brackets = std::string(depth - 1, '[') + std::string(depth - 1, ']');
+    deep.replace(deep.find(schema), schema.size(), R"({"\"[[":)" + brackets + "}");
+    const auto parsed = parse_manifest(deep);
+    if (depth > 64) CHECK(has(parsed.error().message, "nested"));
+    if (depth < 64) CHECK(parsed.has_value());
+  }
 }
 
 TEST_CASE("a manifest with any one byte changed is read or refused, never worse") {
