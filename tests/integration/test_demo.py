@@ -23,7 +23,7 @@ class Demo(PerchTest):
                     self.skipTest("a demo is running already")
 
     def run_demo(self, *arguments, stop_after=None):
-        """Output and status; with `stop_after` (a word of the output), Ctrl-C is pressed once that is there."""
+        """Output and status; with `stop_after` (a pattern), Ctrl-C is pressed once the output has that."""
         output = self.folder / "output"
         with output.open("wb") as file:
             demo = subprocess.Popen(["./dev", "demo", *arguments], cwd=SOURCE, stdin=subprocess.DEVNULL, stdout=file,
@@ -36,7 +36,7 @@ class Demo(PerchTest):
             return demo.poll() is not None
 
         if stop_after:
-            eventually(lambda: look() or stop_after in output.read_text(), f"{stop_after!r} is shown", 90)
+            eventually(lambda: look() or re.search(stop_after, output.read_text()), f"{stop_after!r} is shown", 90)
             os.killpg(demo.pid, signal.SIGINT)  # as a terminal does
         eventually(look, "the demo ends", 90)
         eventually(lambda: not any(map(perch_host.is_alive, started)), "no process is left", 5)
@@ -60,8 +60,13 @@ class Demo(PerchTest):
         self.assertIn("top_processes", output)
         self.assertIn("perch", output)
 
-    def test_ctrl_c(self):
-        self.check(*self.run_demo(stop_after="top_processes  "))
+    def test_ctrl_c_while_results_are_shown(self):
+        self.check(*self.run_demo(stop_after=r"\d\d:\d\d:\d\d\.\d{3} top_processes"))
+
+    def test_ctrl_c_as_soon_as_the_host_runs(self):
+        output, status = self.run_demo(stop_after="Ctrl-C ends it")
+        self.assertEqual(status, 0, output)
+        self.assertIn("Stopped cleanly: ", output)
 
     def test_a_bad_argument(self):
         output, status = self.run_demo("--seconds", "many")
