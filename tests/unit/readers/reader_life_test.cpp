@@ -200,6 +200,16 @@ TEST_CASE("a reader that hangs is unloaded all the same; its library goes when i
   CHECK(eventually([&] { return fs::is_empty(here.host.spec.private_folder); }));
 }
 
+TEST_CASE("a reader that hangs to the end is left behind, and said to be; coming back it harms nothing") {
+  HangingHost here;
+  here.host.manager->stop();
+  CHECK(here.host.manager->left_threads_behind());
+  const std::size_t threads = entries_of("/proc/self/task");
+  here.release();
+  CHECK(eventually([&] { return entries_of("/proc/self/task") == threads - 1; }));
+  here.host.store->reads().claim_slot();  // its slots are back: taking one acquires what it did last
+}
+
 TEST_CASE("a library that stays mapped is reported, and the reader goes all the same") {
   TestHost host;
   REQUIRE(host.load(plugin("never_unmapped"), "stays"));

@@ -1,7 +1,5 @@
 // Swaps: state handed over at a commit boundary, no commit missed, none seen twice, everything gone
 // afterwards.
-#include <dirent.h>
-
 #include <fstream>
 
 #include "test_host.hpp"
@@ -10,15 +8,6 @@ namespace perch::readers::test {
 namespace {
 
 bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
-std::size_t entries_of(const char* folder) {
-  std::size_t count = 0;
-  for (const auto& entry : fs::directory_iterator(folder)) {
-    static_cast<void>(entry);
-    ++count;
-  }
-  return count;
-}
 
 /// Mappings of plugin copies: other mappings come and go with the allocator.
 std::size_t plugin_mappings(const fs::path& private_folder) {

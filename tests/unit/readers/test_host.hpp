@@ -60,6 +60,16 @@ inline bool eventually(const std::function<bool()>& condition) {
   return true;
 }
 
+/// Entries of a folder: of /proc/self/task the threads, of /proc/self/fd the descriptors.
+inline std::size_t entries_of(const char* folder) {
+  std::size_t count = 0;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    static_cast<void>(entry);
+    ++count;
+  }
+  return count;
+}
+
 inline tables::Catalog test_catalog() {
   tables::TableSpec rows{"rows", {{"id", "uint64"}}, {{"amount", "int64"}, {"check", "uint64"}}, {}};
   tables::TableSpec pairs{"pairs", {{"name", "char[8]"}, {"number", "int32"}}, {{"price", "float64"}}, {}};
