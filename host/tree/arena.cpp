@@ -38,8 +38,9 @@ Result<std::unique_ptr<Arena>> Arena::create(std::uint64_t bytes) {
   void* const writable =
       mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd.get(), 0);
   if (writable == MAP_FAILED) return fail_errno("map the arena of " + format_size(bytes));
-  // From here on nobody can shrink the file under the mappings or map it writable once more, and the read-only mapping
-  // below cannot be made writable. fallocate still works. See memfd_create(2), F_ADD_SEALS in fcntl(2).
+  // From here on nobody can shrink the file under the mappings or map it writable once more, and the
+  // read-only mapping below cannot be made writable. fallocate still works. See memfd_create(2), F_ADD_SEALS
+  // in fcntl(2).
   if (fcntl(fd.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL) != 0) {
     const auto error = fail_errno("seal the arena");
     munmap(writable, bytes);
