@@ -202,10 +202,9 @@ class ReplacedFiles(WatchedFolder):
         drop(MARKED, self.plugins, "two.so")
         self.assertIn("one.so", self.refusal_of("two"))
         self.assertEqual(self.marks(), ["marked"])
-        (self.plugins / "one.so").unlink()
-        self.host.wait_for_reader("marked", None)
-        drop(MARKED, self.plugins, "two.so")
+        (self.plugins / "one.so").unlink()  # now it is the second one's turn
         self.host.wait_for_reader("marked", file=str(self.plugins / "two.so"))
+        self.assertNotIn("two", self.host.readers())
 
 
 class RefusedFiles(WatchedFolder):

@@ -8,7 +8,7 @@ import perch_host
 from perch_host import PLUGINS, PLUGINS_NEXT, PerchTest, TRADES, config, fewer
 
 SWAPS = 100 if perch_host.SLOWNESS == 1 else 20
-ROWS_MAX = fewer(3_000_000)
+ROWS_FAST = fewer(3_000_000)
 FILES = [PLUGINS_NEXT / "vwap.so", PLUGINS / "vwap.so"]  # the first swap is to the newer one
 VERSIONS = ["1.1.0", "1.0.0"]
 
@@ -19,8 +19,8 @@ class SwapUnderLoad(PerchTest):
     def start_host(self):
         feed = {"name": "feed", "type": "exec", "table": "trades", "restart": "never",
                 "command": [sys.executable, str(perch_host.SOURCE / "tests/integration/unthrottled_feed.py"),
-                            str(self.folder), str(ROWS_MAX), str(perch_host.BIN / "perch-feed"), "market",
-                            "--rate", "0", "--count", str(2 * ROWS_MAX), "--seed", "11"]}
+                            str(self.folder), str(ROWS_FAST), str(perch_host.BIN / "perch-feed"), "market",
+                            "--rate", "0", "--seed", "11"]}
         plugins = self.folder / "plugins"
         plugins.mkdir()
         perch_host.drop(FILES[1], plugins)
@@ -54,6 +54,7 @@ class SwapUnderLoad(PerchTest):
         at_versions = [self.swap(host, 0)["at_version"]]
         counts_after_first = host.counts()
         for turn in range(1, SWAPS):
+            perch_host.eventually(lambda: host.readers()["vwap"]["version"] > at_versions[-1], "vwap takes a step")
             at_versions.append(self.swap(host, turn)["at_version"])
         rows_at_last_swap = host.rows("trades")
         counts_at_end = host.counts()
@@ -64,13 +65,12 @@ class SwapUnderLoad(PerchTest):
         trades, volume, turnover = self.totals_fed()
         self.assertEqual((source["rows"], source["rejects"]), (trades.total(), 0))
         self.assertEqual(host.rows("trades"), trades.total(), "rows in = rows fed")
-        self.assertGreater(len(set(at_versions)), SWAPS // 2, "rows came in between swaps")
-        self.assertEqual(at_versions, sorted(at_versions))
+        self.assertEqual(at_versions, sorted(set(at_versions)), "between any two swaps there were steps")
         self.check_reader(host)
         self.check_totals(self.publication_after_one_more_swap(host), trades, volume, turnover)
         self.check_counts(host, counts_after_first, counts_at_end)
-        print(f"{SWAPS} swaps during {rows_at_last_swap} of {trades.total()} rows, {len(set(at_versions))} versions; "
-              f"{counts_after_first} then {counts_at_end}", file=sys.stderr)
+        print(f"{SWAPS} swaps during {rows_at_last_swap} of {trades.total()} rows; {counts_after_first}, then "
+              f"{counts_at_end}", file=sys.stderr)
 
     def check_reader(self, host):
         reader = host.readers()["vwap"]
