@@ -44,7 +44,8 @@ Result<void> start(const std::string& level) {
 
 void stop() {
   if (!pool) return;
-  spdlog::default_logger()->flush();
+  const auto last = spdlog::default_logger();  // kept, so that it ends here and not on the pool's thread
+  last->flush();
   // spdlog::shutdown() would leave no default logger behind: the next log call would follow a null pointer.
   spdlog::set_default_logger(
       std::make_shared<spdlog::logger>("stopped", std::make_shared<spdlog::sinks::null_sink_mt>()));
