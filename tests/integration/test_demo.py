@@ -11,7 +11,7 @@ import perch_host
 from perch_host import BUILD, SOURCE, PerchTest, eventually
 
 
-@unittest.skipUnless(BUILD == SOURCE / "build" / "release", "the demo runs the release build")
+@unittest.skipUnless(BUILD == SOURCE / "build" / "release", "the demo runs the release build, this is another")
 class Demo(PerchTest):
     def setUp(self):
         lock = SOURCE / "run" / "demo" / "perchd.lock"
