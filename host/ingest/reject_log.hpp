@@ -38,6 +38,8 @@ class RejectLog {
   /// Lines that could not be written.
   std::uint64_t lost() const;
 
+  const std::filesystem::path& file() const noexcept { return file_; }
+
  private:
   void append(const std::string& line);
   void rotate();

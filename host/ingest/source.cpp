@@ -137,9 +137,10 @@ void Source::reject(const Line& line, const Reject& reject) {
   reject_log_.write(spec_.name, line, reject);
   if (!reject_log_limit_.allow()) return;
   const auto unsaid = reject_log_limit_.take_held_back();
-  spdlog::warn("source {}: rejected the row at byte {} ({}: {}){}", spec_.name, line.begin,
-               name(reject.reason), reject.message,
-               unsaid == 0 ? "" : ", and " + std::to_string(unsaid) + " others since the last message");
+  spdlog::warn("source {}: rejected the row at byte {} ({}: {}){}; all of them are in {}", spec_.name,
+               line.begin, name(reject.reason), reject.message,
+               unsaid == 0 ? "" : ", and " + std::to_string(unsaid) + " others since the last message",
+               reject_log_.file().string());
 }
 
 /// Waits for a free slot; false when the stop was requested. Nothing is read meanwhile: that is the
