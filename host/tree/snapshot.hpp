@@ -28,6 +28,11 @@ class Snapshot {
   /// The value of `key` (the table's key_words words), in place; nullptr when there is none.
   const std::byte* get(TableIndex table, const std::uint64_t* key) const noexcept;
 
+  /// The same for `count` keys, one after the other in `keys`; the descents are interleaved, so that their
+  /// cache misses overlap. values[i]: as from get.
+  void get_many(TableIndex table, const std::uint64_t* keys, std::uint32_t count,
+                const std::byte** values) const noexcept;
+
   /// Tables that this version does not know are empty.
   TableRoot root(TableIndex table) const noexcept {
     return record_ && table < record_->table_count ? record_->tables()[table] : TableRoot{0, 0, 0};

@@ -84,14 +84,24 @@ Ref TableTree::make_writable(Ref ref) {
 
 /// Makes the way to the key's leaf writable; returns the leaf. The tree is not empty.
 Ref TableTree::descend(const std::uint64_t* key, Step* path) {
-  Ref ref = root_.root = make_writable(root_.root);
+  Ref ref = root_.root;
+  Ref* from_above = &root_.root;
   for (std::uint32_t level = root_.height - 1; level > 0; --level) {
-    WritableNode inner = writable_node(ref);
-    const std::uint32_t child = child_of(inner, key);
+    // The child's lines arrive while this node is copied.
+    const std::uint32_t child = child_of(node(ref), key);
+    const Ref child_ref = node(ref).children()[child];
+    prefetch_node(child_ref, level == 1);
+    ref = *from_above = make_writable(ref);
     path[level] = {ref, child};
-    ref = inner.children()[child] = make_writable(inner.children()[child]);
+    from_above = writable_node(ref).children() + child;
+    ref = child_ref;
   }
-  return ref;
+  return *from_above = make_writable(ref);
+}
+
+void TableTree::prefetch_node(Ref ref, bool leaf) const noexcept {
+  const std::byte* const start = address(context_.base, ref);
+  for (std::uint32_t unit = 0; unit < units(leaf); ++unit) __builtin_prefetch(start + unit * unit_bytes);
 }
 
 // ---- Reads

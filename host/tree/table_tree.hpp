@@ -70,6 +70,7 @@ class TableTree {
   void drop_node(Ref ref);
   Ref make_writable(Ref ref);
   void copy_node(Ref from, Ref to);
+  void prefetch_node(Ref ref, bool leaf) const noexcept;
   Ref descend(const std::uint64_t* key, Step* path);
 
   void open_row(WritableNode& leaf, std::uint32_t row, const std::uint64_t* key);

@@ -1,0 +1,38 @@
+// The read path, once per instruction set: search within nodes, get, get_many. The best one that the
+// processor has is chosen once, at the first use. Users get one binary that runs anywhere.
+//
+// read_path.inl is compiled several times, each time in a namespace of its own and for another instruction
+// set (read_path_avx512.cpp, read_path_avx2.cpp, read_path_scalar.cpp).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "tree/format.hpp"
+
+namespace perch::tree {
+
+struct ReadPath {
+  const char* name;  ///< "avx512", "avx2", "scalar"
+  /// How many of `count` keys in planes are less than `key`, or less or equal.
+  std::uint32_t (*count_less)(const std::uint64_t* planes, std::uint32_t plane, std::uint32_t count,
+                              const std::uint64_t* key, std::uint32_t key_words);
+  std::uint32_t (*count_less_or_equal)(const std::uint64_t* planes, std::uint32_t plane, std::uint32_t count,
+                                       const std::uint64_t* key, std::uint32_t key_words);
+  /// The value of a key, in place; nullptr when there is none.
+  const std::byte* (*get)(const std::byte* base, const Geometry& geometry, Ref root, std::uint32_t height,
+                          const std::uint64_t* key);
+  /// The values of `count` keys (key_words words each, one after the other), with the descents interleaved.
+  void (*get_many)(const std::byte* base, const Geometry& geometry, Ref root, std::uint32_t height,
+                   const std::uint64_t* keys, std::uint32_t count, const std::byte** values);
+};
+
+extern const ReadPath read_path_avx512;
+extern const ReadPath read_path_avx2;
+extern const ReadPath read_path_scalar;
+
+/// The best one for this processor, or the one that PERCH_SIMD (avx512, avx2, scalar) names in the
+/// environment.
+const ReadPath& read_path() noexcept;
+
+}  // namespace perch::tree
