@@ -32,7 +32,18 @@ void FolderReaders::look_at(const std::string& name) {
 }
 
 void FolderReaders::look_at_postponed() {
-  for (const std::string& name : std::exchange(postponed_, {})) look_at(name);
+  std::set<std::string> names = std::exchange(postponed_, {});
+  for (const auto& [name, file] : files_) {
+    if (can_have_its_turn(name, file)) names.insert(name);
+  }
+  for (const std::string& name : names) look_at(name);
+}
+
+/// The reader in its way is gone, or was swapped to it.
+bool FolderReaders::can_have_its_turn(const std::string& name, const File& file) const {
+  if (file.waits_for.empty()) return false;
+  const auto reader = lifecycle_.readers().find(file.waits_for);
+  return reader == lifecycle_.readers().end() || reader->second.file == spec_.folder / name;
 }
 
 std::vector<std::string> FolderReaders::readers_of(const std::filesystem::path& path) const {
@@ -75,10 +86,15 @@ void FolderReaders::look_at_file(const std::string& name) {
     return refuse(name, file.error());
   }
   files_[name].plugin = file->manifest().id;
+  files_[name].waits_for.clear();
   if (auto checked = check(name, *file, readers); !checked) return refuse(name, checked.error());
-  files_[name] = File{file->manifest().id, "", ""};
+  const std::string told = files_[name].last_refusal;
+  files_[name] = File{file->manifest().id, "", "", ""};
   if (!readers.empty()) return swap_readers(name, *file, readers);
-  if (auto started = start_readers(*file); !started) refuse(name, started.error());
+  if (auto started = start_readers(name, *file); !started) {
+    files_[name].last_refusal = told;
+    refuse(name, started.error());
+  }
 }
 
 Result<void> FolderReaders::check(const std::string& name, const PluginFile& file,
@@ -110,7 +126,7 @@ bool FolderReaders::stands_for(const std::string& name, const File& file, const 
   });
 }
 
-Result<void> FolderReaders::start_readers(const PluginFile& file) {
+Result<void> FolderReaders::start_readers(const std::string& name, const PluginFile& file) {
   std::vector<InstanceSpec> wanted;
   for (const InstanceSpec& instance : spec_.instances) {
     if (instance.plugin == file.manifest().id) wanted.push_back(instance);
@@ -118,8 +134,14 @@ Result<void> FolderReaders::start_readers(const PluginFile& file) {
   if (wanted.empty()) wanted.push_back({file.manifest().id, file.manifest().id, "{}"});
   for (const InstanceSpec& instance : wanted) {
     if (const auto found = lifecycle_.readers().find(instance.name); found != lifecycle_.readers().end()) {
-      return fail(ErrorKind::refused, "there is a reader " + instance.name + " already, loaded from " +
-                                          found->second.file.string() + "; unload it first");
+      files_[name].waits_for = instance.name;
+      const bool can_swap = found->second.spec.plugin == file.manifest().id;
+      return fail(
+          ErrorKind::refused,
+          "there is a reader " + instance.name + " already, loaded from " + found->second.file.string() +
+              "; " +
+              (can_swap ? "replace it with `perch swap " + instance.name + " " + file.path().string() + "`"
+                        : "unload it first with `perch unload " + instance.name + "`"));
     }
     // Every reader has a generation of its own, copied from a descriptor of its own.
     auto again = PluginFile::open(file.path());
@@ -148,7 +170,6 @@ void FolderReaders::refuse(const std::string& name, const Error& error) {
   file.refusal = full_text(error);
   if (file.refusal == file.last_refusal) return;
   file.last_refusal = file.refusal;
-  spdlog::warn("{}: {}", name, file.refusal);
   const auto readers = readers_of(spec_.folder / name);
   for (const std::string& reader : readers) lifecycle_.note_error(reader, file.refusal);
   lifecycle_.publish_event("reader.refused", readers.empty() ? "" : readers.front(), 0, file.refusal,
@@ -186,11 +207,23 @@ void FolderReaders::show_refused() {
   lifecycle_.show_also(std::move(others));
 }
 
-std::string FolderReaders::why_missing(const InstanceSpec& instance) const {
+void FolderReaders::warn_of_missing() const {
+  for (const InstanceSpec& instance : spec_.instances) {
+    if (lifecycle_.readers().contains(instance.name) || refused_file_of(instance) != nullptr) continue;
+    spdlog::warn("reader {} of the config does not run: {}", instance.name, why_missing(instance));
+  }
+}
+
+const FolderReaders::File* FolderReaders::refused_file_of(const InstanceSpec& instance) const {
   for (const auto& [name, file] : files_) {
     if (!file.refusal.empty() && (file.plugin.empty() ? stem(name) : file.plugin) == instance.plugin)
-      return file.refusal;
+      return &file;
   }
+  return nullptr;
+}
+
+std::string FolderReaders::why_missing(const InstanceSpec& instance) const {
+  if (const File* const refused = refused_file_of(instance)) return refused->refusal;
   return spec_.folder.empty() ? "no plugin folder is configured"
                               : "no plugin '" + instance.plugin + "' in " + spec_.folder.string();
 }

@@ -20,16 +20,20 @@ class FolderReaders {
 
   /// A file came, changed or went: the folder is looked at to see which.
   void look_at(const std::string& name);
-  /// Changes that came while their reader was in probation, and can be looked at now.
+  /// Changes that came while their reader was in probation, and files whose reader's name was taken: those
+  /// that can be looked at now.
   void look_at_postponed();
   /// Brings the list of refused files and missing plugins up to date.
   void show_refused();
+  /// Says in the log which instances of the config have no plugin, where nothing else has said so.
+  void warn_of_missing() const;
 
  private:
   struct File {
     std::string plugin;        ///< the id in its manifest; "" when it never had one
     std::string refusal;       ///< why it does not run; "" when it does
     std::string last_refusal;  ///< as it was last told, so that nothing is told twice
+    std::string waits_for;     ///< the reader from elsewhere for which it was refused; "" when for none
   };
 
   void look_at_file(const std::string& name);
@@ -37,10 +41,12 @@ class FolderReaders {
   Result<void> check(const std::string& name, const PluginFile& file,
                      const std::vector<std::string>& readers) const;
   bool stands_for(const std::string& name, const File& file, const std::string& plugin) const;
-  Result<void> start_readers(const PluginFile& file);
+  bool can_have_its_turn(const std::string& name, const File& file) const;
+  Result<void> start_readers(const std::string& name, const PluginFile& file);
   void swap_readers(const std::string& name, const PluginFile& file, const std::vector<std::string>& readers);
   void refuse(const std::string& name, const Error& error);
   std::vector<std::string> readers_of(const std::filesystem::path& path) const;
+  const File* refused_file_of(const InstanceSpec& instance) const;
   std::string why_missing(const InstanceSpec& instance) const;
 
   const ReadersSpec& spec_;

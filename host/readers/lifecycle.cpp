@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <string_view>
 
 #include "base/assert.hpp"
 #include "base/log.hpp"
@@ -28,6 +29,11 @@ Result<void> check_config(const std::string& config) {
   const auto json = nlohmann::json::parse(config, nullptr, false);
   if (!json.is_object()) return fail(ErrorKind::usage, "a reader's config must be a JSON object");
   return {};
+}
+
+bool is_bad_news(std::string_view kind) {
+  return kind == "reader.failed" || kind == "reader.quarantined" || kind == "reader.rolled_back" ||
+         kind == "reader.refused";
 }
 
 }  // namespace
@@ -171,7 +177,7 @@ void Lifecycle::tick(SteadyTime now) {
     if (reader.generation.instance) {
       if (const auto fault = reader.generation.instance->fault()) handle_fault(reader, *fault);
     }
-    if (reader.probation && now >= reader.probation->ends) finish_probation(reader);
+    if (reader.probation && now >= reader.probation->ends) end_probation(reader);
     if (reader.state == ReaderState::restarting && now >= reader.restart_at) restart(reader);
   }
   publish_status();
@@ -216,6 +222,12 @@ void Lifecycle::restart(Reader& reader) {
   if (auto running = run_afresh(reader); !running) return handle_fault(reader, running.error());
   publish_event("reader.restarted", reader.spec.name, reader.generation_number, reader.last_error,
                 reader.file);
+}
+
+void Lifecycle::notice_catch_up() {
+  for (auto& [name, reader] : readers_) {
+    if (reader.generation.instance) reader.generation.instance->notice_catch_up();
+  }
 }
 
 bool Lifecycle::stop() {
@@ -299,7 +311,8 @@ void Lifecycle::publish_event(const char* kind, const std::string& reader, std::
   event.generation = generation;
   // A file's name may be any bytes.
   event.json = details.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-  spdlog::info("{} {} {}", kind, reader, event.json);
+  spdlog::log(is_bad_news(kind) ? spdlog::level::warn : spdlog::level::info, "{} {} {}", kind, reader,
+              event.json);
   host_.events.publish(std::move(event));
 }
 

@@ -49,6 +49,8 @@ class Lifecycle {
   void tick(SteadyTime now);
   /// When tick has something to do next, at the latest.
   std::optional<SteadyTime> next_due() const;
+  /// Lets the readers that sleep until their next step is due notice that they are to catch up.
+  void notice_catch_up();
   /// Ends every reader. True when a thread had to be left behind.
   bool stop();
 
@@ -79,8 +81,9 @@ class Lifecycle {
   Result<Generation> replace(Reader& reader, const std::filesystem::path& path, SwapReport& report,
                              StepTimer& timer);
   Result<void> hand_over(Reader& reader, const Generation& next, SwapReport& report, StepTimer& timer);
-  void bring_back_old(Reader& reader, const std::string& cause);
+  void end_probation(Reader& reader);
   void finish_probation(Reader& reader);
+  void bring_back_old(Reader& reader, const std::string& fault);
 
   // Faults
   void handle_fault(Reader& reader, const Error& cause);

@@ -44,6 +44,12 @@ std::map<std::string, MetricValue> Metrics::values() const {
   return values;
 }
 
+std::chrono::nanoseconds LiveStats::in_callback_for() const {
+  const std::chrono::nanoseconds began(callback_began_ns.load(std::memory_order_relaxed));
+  if (began.count() == 0) return began;
+  return std::chrono::steady_clock::now().time_since_epoch() - began;
+}
+
 void LiveStats::copy_to(ReaderStatus& status) const {
   status.version = version.load(std::memory_order_relaxed);
   status.steps = steps.load(std::memory_order_relaxed);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <mutex>
@@ -41,10 +42,14 @@ struct LiveStats {
   std::atomic<tree::Version> version{0};
   std::atomic<std::uint64_t> steps{0};
   std::atomic<std::uint64_t> publications{0};
+  std::atomic<std::int64_t> callback_began_ns{
+      0};  // the on_commit that runs now, on the steady clock; 0: none
   DurationHistogram callbacks;
   Metrics metrics;
 
   void copy_to(ReaderStatus& status) const;
+  /// For how long its on_commit has been running now; 0 when none runs.
+  std::chrono::nanoseconds in_callback_for() const;
 };
 
 }  // namespace perch::readers

@@ -36,8 +36,9 @@ Result<PluginFolder> PluginFolder::watch(std::filesystem::path folder) {
   PluginFolder self;
   self.folder_ = std::move(folder);
   std::error_code error;
-  std::filesystem::create_directories(self.folder_, error);
+  const bool is_new = std::filesystem::create_directories(self.folder_, error);
   if (error) return fail("create the plugin folder " + self.folder_.string() + ": " + error.message());
+  if (is_new) spdlog::info("made the plugin folder {}, which was not there", self.folder_.string());
   self.inotify_.reset(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
   if (!self.inotify_) return fail_errno("inotify_init1");
   if (!self.add_watch()) return fail_errno("watch the plugin folder " + self.folder_.string());

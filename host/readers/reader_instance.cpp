@@ -22,6 +22,7 @@ ReaderInstance::ReaderInstance(const HostParts& host, std::shared_ptr<PluginLibr
       config_(std::move(config)),
       reads_(host.reads),
       on_fault_(host.on_fault),
+      catches_up_(host.catches_up),
       library_(std::move(library)),
       tables_(library_->manifest(), host.catalog, reader_),
       services_(reader_, library_->generation(), host.events, stats_),
@@ -90,6 +91,12 @@ Result<SavedState> ReaderInstance::call(Command command, Nanoseconds wait, const
 void ReaderInstance::wake() {
   order_came_.notify_all();
   reads_.wake_sleepers();
+}
+
+void ReaderInstance::notice_catch_up() {
+  // Under the mutex: a reader that has looked before is in its wait when this wakes it.
+  const std::lock_guard lock(mutex_);
+  order_came_.notify_all();
 }
 
 void ReaderInstance::request_end() {
@@ -210,7 +217,7 @@ void ReaderInstance::do_suspend(std::uint64_t ticket) {
 
 /// False: the plugin failed.
 bool ReaderInstance::step_or_wait(std::uint32_t signal_seen) {
-  if (Clock::now() < step_due_) {
+  if (!catches_up() && Clock::now() < step_due_) {
     wait_until_due();
     return true;
   }
@@ -223,7 +230,9 @@ bool ReaderInstance::step() {
   pins_.begin_step();
   services_.set_version(pins_.current_version());
   const auto begun = Clock::now();
+  stats_->callback_began_ns.store(Nanoseconds(begun.time_since_epoch()).count(), std::memory_order_relaxed);
   auto done = proxy_.on_commit(pins_.previous(), pins_.current());
+  stats_->callback_began_ns.store(0, std::memory_order_relaxed);
   stats_->callbacks.record(Nanoseconds(Clock::now() - begun).count());
   pins_.end_step();
   if (!done) {
@@ -236,9 +245,14 @@ bool ReaderInstance::step() {
   return true;
 }
 
+/// Relaxed: it says nothing about other memory; that a sleeper sees it is the mutex's doing, see
+/// notice_catch_up.
+bool ReaderInstance::catches_up() const noexcept { return catches_up_->load(std::memory_order_relaxed); }
+
 void ReaderInstance::wait_until_due() {
   std::unique_lock lock(mutex_);
-  order_came_.wait_until(lock, step_due_, [&] { return command_ != Command::none || end_requested_; });
+  order_came_.wait_until(lock, step_due_,
+                         [&] { return command_ != Command::none || end_requested_ || catches_up(); });
 }
 
 void ReaderInstance::clean_up() {

@@ -5,6 +5,7 @@
 // boundary.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
@@ -38,6 +39,9 @@ struct HostParts {
   tree::ReadSide& reads;
   EventHub& events;
   std::function<void()> on_fault;  ///< called on the reader's thread; must not wait
+  /// Steps are taken at once, whatever wake interval the plugin asked for. Shared, because a reader that
+  /// hangs for ever may look at it later than the manager ends.
+  std::shared_ptr<const std::atomic<bool>> catches_up;
 };
 
 /// Thread safety: the public methods are for the manager thread, but for stats().
@@ -66,6 +70,9 @@ class ReaderInstance : public std::enable_shared_from_this<ReaderInstance> {
   Result<SavedState> suspend(Nanoseconds wait);
   /// After suspend: goes on where it stopped.
   Result<void> resume(Nanoseconds wait);
+
+  /// Lets a reader that sleeps until its next step is due look at catches_up.
+  void notice_catch_up();
 
   /// Asks for stop and destroy after the callback that runs now.
   void request_end();
@@ -97,6 +104,7 @@ class ReaderInstance : public std::enable_shared_from_this<ReaderInstance> {
   void do_suspend(std::uint64_t ticket);
   bool step_or_wait(std::uint32_t signal_seen);
   bool step();
+  bool catches_up() const noexcept;
   void wait_until_due();
   void clean_up();
   void set_fault(Error error);
@@ -107,6 +115,7 @@ class ReaderInstance : public std::enable_shared_from_this<ReaderInstance> {
   const std::string config_;
   tree::ReadSide& reads_;
   const std::function<void()> on_fault_;
+  const std::shared_ptr<const std::atomic<bool>> catches_up_;
   const std::shared_ptr<PluginLibrary> library_;
   const std::shared_ptr<LiveStats> stats_ = std::make_shared<LiveStats>();
   const BoundTables tables_;

@@ -75,6 +75,9 @@ struct ReaderManager::Parts {
   std::optional<PluginFolder> folder;  // the manager thread's, once it runs
   std::thread thread;
   std::atomic<bool> left_threads{false};
+  // Relaxed: it carries nothing with it. The manager thread looks at it after each wake; going through the
+  // eventfd's lock in the kernel, a wake is seen after the store that was made before it.
+  const std::shared_ptr<std::atomic<bool>> catches_up = std::make_shared<std::atomic<bool>>(false);
 
   std::mutex mutex;  // guards what follows
   std::deque<Request> requests;
@@ -121,15 +124,17 @@ void ReaderManager::Parts::wait(std::optional<SteadyTime> until) {
 
 void ReaderManager::Parts::run(std::promise<void> settled) {
   pthread_setname_np(pthread_self(), "readers");
-  Lifecycle lifecycle(spec, HostParts{catalog, reads, events, [this] { wake(); }}, board);
+  Lifecycle lifecycle(spec, HostParts{catalog, reads, events, [this] { wake(); }, catches_up}, board);
   FolderReaders folder_readers(spec, catalog, lifecycle);
   look_at_folder(folder_readers, SteadyTime::clock::now());
+  folder_readers.warn_of_missing();
   settled.set_value();
   while (true) {
     std::optional<SteadyTime> due = lifecycle.next_due();
     if (const auto folder_due = folder ? folder->next_due() : std::nullopt)
       due = due ? std::min(*due, *folder_due) : *folder_due;
     wait(due);
+    if (catches_up->load(std::memory_order_relaxed)) lifecycle.notice_catch_up();
     for (const Request& request : take_requests()) request(&lifecycle);
     lifecycle.tick(SteadyTime::clock::now());
     look_at_folder(folder_readers, SteadyTime::clock::now());
@@ -228,6 +233,11 @@ void ReaderManager::unload(std::string name, Done<void> done) {
     if (lifecycle == nullptr) return done(no_manager());
     lifecycle->unload(name, done);
   });
+}
+
+void ReaderManager::catch_up() {
+  parts_->catches_up->store(true, std::memory_order_relaxed);
+  parts_->wake();
 }
 
 std::vector<ReaderStatus> ReaderManager::readers() const { return parts_->board.readers(); }

@@ -114,6 +114,11 @@ class ReaderManager {
   void rollback(std::string name, Done<ReaderStatus> done);
   void unload(std::string name, Done<void> done);
 
+  /// For the end of a host: from now on running readers do not wait for their wake interval, but take each
+  /// step at once, so that the last commit is seen without waiting for anybody's next turn. Returns without
+  /// waiting for them. Also before start and after stop. Cannot be taken back.
+  void catch_up();
+
   std::vector<ReaderStatus> readers() const;
 
  private:

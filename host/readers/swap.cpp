@@ -1,10 +1,17 @@
 // Swapping a reader's generation, and what follows: probation, accept, rollback.
+#include <algorithm>
 #include <utility>
 
 #include "base/units.hpp"
 #include "readers/lifecycle.hpp"
 
 namespace perch::readers {
+namespace {
+
+// A callback that has run for less is not suspected to hang, however short the probation.
+constexpr auto callback_min = std::chrono::milliseconds(100);
+
+}  // namespace
 
 /// Everything that can be known before the new code is loaded.
 Result<void> Lifecycle::check_swap(const Reader& reader, const PluginFile& file) const {
@@ -125,6 +132,17 @@ Result<void> Lifecycle::hand_over(Reader& reader, const Generation& next, SwapRe
   return begun;
 }
 
+/// Its time is over: accepted, unless the new generation has been in one callback for the better part of it.
+/// That is one that hangs, or is too slow to be told from it.
+void Lifecycle::end_probation(Reader& reader) {
+  const Probation& probation = *reader.probation;
+  const auto limit = std::max<std::chrono::nanoseconds>((probation.ends - probation.began) / 2, callback_min);
+  const auto running = reader.generation.instance->stats()->in_callback_for();
+  if (running <= limit) return finish_probation(reader);
+  bring_back_old(reader, "did not finish its step within the probation: it has been in on_commit for " +
+                             format_duration(running));
+}
+
 /// Accepts: the old generation goes for good.
 void Lifecycle::finish_probation(Reader& reader) {
   Probation probation = std::move(*reader.probation);
@@ -142,7 +160,8 @@ void Lifecycle::finish_probation(Reader& reader) {
 }
 
 /// Undoes a swap within its probation: the new generation goes, the old one resumes where it was suspended.
-void Lifecycle::bring_back_old(Reader& reader, const std::string& cause) {
+/// `fault`: what the new one did; empty: somebody asked for it.
+void Lifecycle::bring_back_old(Reader& reader, const std::string& fault) {
   Probation probation = std::move(*reader.probation);
   reader.probation.reset();
   const std::string& name = reader.spec.name;
@@ -150,19 +169,22 @@ void Lifecycle::bring_back_old(Reader& reader, const std::string& cause) {
   const std::string left = retired_.retire(std::exchange(reader.generation, {}), name);
   adopt(reader, std::move(probation.old));
   reader.state = ReaderState::running;
-  reader.last_error = failed_version + " was rolled back: " + cause;
-  publish_event("reader.rolled_back", name, reader.generation_number, cause, reader.file);
+  const std::string runs_again = "reader " + name + " runs " + reader.plugin_version +
+                                 " again, from version " + std::to_string(probation.report.at_version) +
+                                 " on";
+  const std::string on_request = "rolled back on request";
+  const std::string message = fault.empty() ? runs_again + ": " + on_request
+                                            : runs_again + "; " + failed_version + " failed: " + fault;
+  reader.last_error = fault.empty() ? message : failed_version + " was rolled back: " + fault;
+  publish_event("reader.rolled_back", name, reader.generation_number, fault.empty() ? on_request : fault,
+                reader.file);
   if (auto resumed = reader.generation.instance->resume(spec_.callback_deadline); !resumed) {
     handle_fault(reader, resumed.error());
   }
   publish_status();
   std::vector<std::string> details;
   if (!left.empty()) details.push_back(left);
-  probation.done(fail(ErrorKind::rolled_back,
-                      "reader " + name + " runs " + reader.plugin_version + " again, from version " +
-                          std::to_string(probation.report.at_version) + " on; " + failed_version +
-                          " failed: " + cause,
-                      std::move(details)));
+  probation.done(fail(ErrorKind::rolled_back, message, std::move(details)));
 }
 
 void Lifecycle::accept(const std::string& name, const Done<ReaderStatus>& done) {
@@ -182,7 +204,7 @@ void Lifecycle::rollback(const std::string& name, const Done<ReaderStatus>& done
     return done(
         fail(ErrorKind::refused, "reader " + name + " is not in probation: there is nothing to go back to"));
   }
-  bring_back_old(reader, "rolled back on request");
+  bring_back_old(reader, "");
   done(status_of(reader));
 }
 

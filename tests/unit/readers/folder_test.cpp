@@ -1,5 +1,8 @@
 // The watched folder: dropped in, replaced, taken away, and everything that is no plugin.
+#include <spdlog/sinks/ostream_sink.h>
+
 #include <fstream>
+#include <sstream>
 
 #include "test_host.hpp"
 
@@ -156,6 +159,73 @@ TEST_CASE("a second file with the same id is refused while the first is there") 
   fs::remove(here.plugins / "a.so");
   REQUIRE(here.has_version("summing", "1.1.0"));  // the second one's turn
   CHECK(here.becomes("b", "absent"));
+}
+
+TEST_CASE("a dropped file whose reader came from elsewhere says how to swap to it, and gets its turn") {
+  FolderHost here;
+  REQUIRE(here.host->load(plugin("summing")));
+  here.drop("summing_next", "next.so");
+  REQUIRE(here.becomes("next", "refused"));
+  const std::string file = (here.plugins / "next.so").string();
+  const auto refused = here.host->reader("next");
+  CHECK_MESSAGE(has(refused->last_error, "`perch swap summing " + file + "`"), refused->last_error);
+  SUBCASE("when the reader is unloaded") {
+    REQUIRE(here.host->unload("summing"));
+    REQUIRE(here.has_version("summing", "1.1.0"));
+  }
+  SUBCASE("when the reader is swapped to it") { REQUIRE(here.host->swap("summing", file)); }
+  SUBCASE("not when such a swap is rolled back") {
+    auto verdict = here.host->begin_swap("summing", file, 1h);
+    REQUIRE(here.becomes("summing", "probation"));
+    REQUIRE(here.host->rollback("summing"));
+    CHECK_FALSE(verdict.get().has_value());
+    REQUIRE(here.becomes("next", "refused"));
+    REQUIRE(here.host->unload("summing"));
+  }
+  REQUIRE(here.has_version("summing", "1.1.0"));
+  CHECK(here.becomes("next", "absent"));
+  CHECK(here.host->reader("summing")->file == file);
+  fs::remove(file);  // it is that file's reader now
+  CHECK(here.becomes("summing", "absent"));
+}
+
+TEST_CASE("what goes wrong is logged as a warning, and once") {
+  std::ostringstream lines;
+  const auto logger_before = spdlog::default_logger();
+  TemporaryFolder folder;
+  const fs::path plugins = folder.path() / "plugins";
+  {
+    TestHost host([&](ReadersSpec& spec) {
+      const auto logger =
+          std::make_shared<spdlog::logger>("", std::make_shared<spdlog::sinks::ostream_sink_mt>(lines));
+      logger->set_pattern("%l %v");
+      spdlog::set_default_logger(logger);
+      spec.folder = plugins;
+      spec.instances = {{"missing", "nowhere", "{}"}};
+      spec.restart = {1ms, 10ms, 1, 60s};
+    });
+    std::ofstream(plugins / "text.so") << "not a library\n";
+    REQUIRE(eventually([&] { return host.state("text") == "refused"; }));
+    REQUIRE(host.load(plugin("fails_in_on_commit"), "bad"));
+    host.rows.commit();
+    REQUIRE(eventually([&] { return host.state("bad") == "quarantined"; }));
+  }
+  spdlog::set_default_logger(logger_before);
+  std::map<std::string, int> counts;
+  std::istringstream all(lines.str());
+  for (std::string line; std::getline(all, line);) {
+    for (const char* part : {"text file", "reader.failed bad", "reader.quarantined bad", "reader missing",
+                             "made the plugin folder", "reader.loaded bad"}) {
+      if (has(line, part)) ++counts[line.substr(0, line.find(' ')) + ": " + part];
+    }
+  }
+  const std::map<std::string, int> expected{{"warning: text file", 1},
+                                            {"warning: reader.failed bad", 2},
+                                            {"warning: reader.quarantined bad", 1},
+                                            {"warning: reader missing", 1},
+                                            {"info: made the plugin folder", 1},
+                                            {"info: reader.loaded bad", 1}};
+  CHECK_MESSAGE(counts == expected, lines.str());
 }
 
 TEST_CASE("an instance whose plugin is not there says so, until the plugin comes, and again when it goes") {

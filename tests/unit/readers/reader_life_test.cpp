@@ -161,6 +161,24 @@ TEST_CASE("a reader wakes at most once per interval when it asks for that") {
   REQUIRE(host.unload("slow"));  // does not wait for the hour
 }
 
+TEST_CASE("asked to catch up, a reader that sleeps sees the last commit at once, and every one after it") {
+  TestHost host;
+  REQUIRE(host.load(plugin("summing"), "slow", R"({"every_ms": 3600000})"));
+  host.rows.put(1, 1);
+  host.rows.commit();
+  REQUIRE(host.caught_up("slow"));
+  host.rows.put(2, 1);
+  host.rows.commit();
+  host.manager->catch_up();
+  REQUIRE(host.caught_up("slow"));
+  CHECK(host.gauge("slow", "sum") == 2);
+  host.rows.put(3, 1);
+  host.rows.commit();
+  REQUIRE(host.caught_up("slow"));
+  CHECK(host.gauge("slow", "sum") == 3);
+  CHECK(host.gauge("slow", "gaps") == 0);
+}
+
 /// A reader that hangs in its first on_commit until `release`.
 class HangingHost {
  public:

@@ -68,6 +68,11 @@ TEST_CASE("within its probation a swap can be rolled back: the old one goes on w
   const auto result = verdict.get();
   REQUIRE_FALSE(result);
   CHECK(result.error().kind == ErrorKind::rolled_back);
+  const std::string& message = result.error().message;
+  CHECK_MESSAGE(has(message, "reader sums runs 1.0.0 again, from version "), message);
+  CHECK_MESSAGE(has(message, " on: rolled back on request"), message);
+  CHECK_FALSE(has(message, "failed"));
+  CHECK(host.reader("sums")->last_error == message);
   writer.stop();
   REQUIRE(host.caught_up("sums"));
   CHECK(host.gauge("sums", "sum") == static_cast<double>(writer.sum()));
@@ -116,6 +121,34 @@ TEST_CASE("a fault within probation brings the old one back by itself") {
   CHECK(host.gauge("sums", "gaps") == 0);
   CHECK(host.reader("sums")->plugin_version == "1.0.0");
   CHECK(host.reader("sums")->restarts == 0);
+}
+
+TEST_CASE("a new generation that hangs in its first step does not pass its probation") {
+  TestHost host([](ReadersSpec& spec) { spec.callback_deadline = 500ms; });
+  const fs::path released = host.folder.path() / "released";
+  std::ofstream(released) << "x";
+  // The old one sleeps for an hour after its first step, so the new one has something to step on at once.
+  REQUIRE(host.load(plugin("summing"), "sums",
+                    R"({"every_ms":3600000,"hang_until":")" + released.string() + "\"}"));
+  host.rows.put(1, 5);
+  host.rows.commit();
+  REQUIRE(host.caught_up("sums"));
+  host.rows.put(2, 5);
+  host.rows.commit();
+  fs::remove(released);
+  const auto swapped = host.swap("sums", plugin("summing_next"), 2s);
+  std::ofstream(released) << "x";  // the hung one comes back, whatever the verdict was
+  REQUIRE_FALSE(swapped);
+  CHECK(swapped.error().kind == ErrorKind::rolled_back);
+  CHECK_MESSAGE(has(swapped.error().message, "did not finish its step within the probation"),
+                swapped.error().message);
+  CHECK(host.state("sums") == "running");
+  CHECK(host.reader("sums")->plugin_version == "1.0.0");
+  CHECK(eventually([&] { return entries_of(host.spec.private_folder.c_str()) == 1; }));
+  host.manager->catch_up();
+  REQUIRE(host.caught_up("sums"));
+  CHECK(host.gauge("sums", "sum") == 10);
+  CHECK(host.gauge("sums", "gaps") == 0);
 }
 
 TEST_CASE("a swap that fails at any step leaves the old one running as if nothing had happened") {
