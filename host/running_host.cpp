@@ -55,10 +55,13 @@ RunningHost::~RunningHost() {
 }
 
 Result<void> RunningHost::start_parts() {
+  // First, so that no plugin's code runs in a host that cannot be reached.
+  if (auto opened = server_->open(); !opened) return opened;
   running_ = true;
   if (auto started = readers_->start(); !started) return started;
   if (auto started = ingest_->start(); !started) return started;
-  return server_->start();
+  server_->start();
+  return {};
 }
 
 void RunningHost::log_started() const {
@@ -97,6 +100,7 @@ HostSummary RunningHost::stop() {
   running_ = false;
   server_->stop();
   ingest_->stop();
+  readers_->catch_up();  // else one with a long interval would sleep through the last commit
   const auto deadline = std::chrono::steady_clock::now() + readers_last_look_max;
   while (!readers_caught_up() && std::chrono::steady_clock::now() < deadline)
     std::this_thread::sleep_for(2ms);

@@ -23,8 +23,9 @@ struct HostSummary {
   bool left_threads_behind = false;
 };
 
-/// Start: store, readers, ingest, control. Readers are up before the first row, and when the socket is there
-/// everything is. Stop: control, ingest, readers: queued rows are committed and readers see the last commit.
+/// Start: store, control socket, readers, ingest, control. Readers are up before the first row, and when the
+/// socket answers everything is. Stop: control, ingest, readers: queued rows are committed and readers see
+/// the last commit.
 ///
 /// Thread safety: one thread, the one that called start.
 class RunningHost {

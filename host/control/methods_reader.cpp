@@ -15,6 +15,9 @@ using readers::ReaderManager;
 using readers::ReaderStatus;
 using readers::SwapReport;
 
+/// As in the config: a request that waits for hours has been forgotten by who made it.
+constexpr std::chrono::nanoseconds probation_max = std::chrono::hours(1);
+
 /// The host's working folder is nobody's business: a relative path would mean different files to it and its
 /// caller.
 Result<std::filesystem::path> absolute_file(const Call& call) {
@@ -50,8 +53,10 @@ void swap(const Call& call) {
   if (!file) return call.answer(fail(file.error()));
   std::optional<std::chrono::nanoseconds> probation;
   if (call.has("probation")) probation = *parse_duration(call.text("probation"));
-  call.allow_more_time(
-      std::min<std::chrono::nanoseconds>(probation.value_or(call.host.probation), std::chrono::hours(24)));
+  if (probation > probation_max) {
+    return call.answer(fail(ErrorKind::usage, "probation: give at most " + format_duration(probation_max)));
+  }
+  call.allow_more_time(probation.value_or(call.host.probation));
   call.host.readers.swap(
       call.text("name"), *file, probation, [answer = call.answer](Result<SwapReport> done) {
         answer(done.map([](const SwapReport& report) { return to_text(to_json(report)); }));
@@ -108,7 +113,7 @@ std::span<const Method> reader_methods() {
        {reader_name,
         {"file", ParameterType::text, false, "the new .so, an absolute path; the one it came from otherwise"},
         {"probation", ParameterType::duration, false,
-         "how long it must run without a fault; the configured time otherwise"}},
+         "how long it must run without a fault, at most 1h; the configured time otherwise"}},
        swap},
       {"reader.accept", "Ends a probation: the new generation stays", true, {reader_name}, accept},
       {"reader.rollback", "Ends a probation: the old generation goes on", true, {reader_name}, rollback},

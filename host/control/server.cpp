@@ -29,7 +29,7 @@ constexpr auto accept_pause = std::chrono::milliseconds(100);
 
 }  // namespace
 
-/// Everything but start and stop runs on `thread`.
+/// Everything but open, start and stop runs on `thread`.
 struct Server::Parts {
   Parts(Host the_host, ServerSpec the_spec) : host(std::move(the_host)), spec(std::move(the_spec)) {}
 
@@ -65,29 +65,34 @@ Server::Server(Host host, ServerSpec spec)
 
 Server::~Server() { stop(); }
 
-Result<void> Server::start() {
-  PERCH_ASSERT(!parts_->thread.joinable(), "the server is started once");
+Result<void> Server::open() {
+  PERCH_ASSERT(!parts_->listener, "the server is opened once");
   auto mailbox = Mailbox::make();
   if (!mailbox) return fail(mailbox.error());
   auto listener = Listener::open(parts_->spec.socket, parts_->spec.mode);
   if (!listener) return fail(listener.error());
   parts_->mailbox = std::move(*mailbox);
   parts_->listener.emplace(std::move(*listener));
+  return {};
+}
+
+void Server::start() {
+  PERCH_ASSERT(parts_->listener && !parts_->thread.joinable(), "the server is opened, then started once");
   parts_->stopping.store(false, std::memory_order_relaxed);  // the thread is made after it
   parts_->thread = std::thread([parts = parts_.get()] {
     ::pthread_setname_np(::pthread_self(), "perch-control");
     parts->run();
   });
-  return {};
 }
 
 void Server::stop() {
-  if (!parts_->thread.joinable()) return;
-  // release, with run's acquire: the wake that follows is seen by the thread's clear() or leaves the
-  // descriptor readable, so the thread looks at the flag once more either way.
-  parts_->stopping.store(true, std::memory_order_release);
-  parts_->mailbox->wake();
-  parts_->thread.join();
+  if (parts_->thread.joinable()) {
+    // release, with run's acquire: the wake that follows is seen by the thread's clear() or leaves the
+    // descriptor readable, so the thread looks at the flag once more either way.
+    parts_->stopping.store(true, std::memory_order_release);
+    parts_->mailbox->wake();
+    parts_->thread.join();
+  }
   parts_->listener.reset();
 }
 

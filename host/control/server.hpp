@@ -47,14 +47,17 @@ struct ServerSpec {
 /// requests wait and its events are dropped and counted, after `stall_time_max` with requests waiting, or at
 /// 4 MiB, it is closed.
 ///
-/// Thread safety: start and stop from one thread.
+/// Thread safety: open, start and stop from one thread.
 class Server {
  public:
   Server(Host host, ServerSpec spec);
   ~Server();
-  /// Binds the socket; a socket file that a dead host left behind is replaced, a live host's is an error.
-  Result<void> start();
-  /// Requests under way are answered with an error. Removes the socket file.
+  /// Binds the socket and listens; a socket file that a dead host left behind is replaced, a live host's is
+  /// an error. Who connects waits for its greeting until start.
+  Result<void> open();
+  /// Once, after open: answers.
+  void start();
+  /// Requests under way are answered with an error. Removes the socket file. Nothing if never opened.
   void stop();
 
  private:

@@ -130,8 +130,9 @@ class SmallHost {
     spec.socket = socket;
     server = std::make_unique<Server>(
         Host{"test", "9.8.7", unix_now_ns(), catalog, *store, *ingest, readers, events}, spec);
-    const auto started = server->start();
-    REQUIRE_MESSAGE(started.has_value(), started.error().message);
+    const auto opened = server->open();
+    REQUIRE_MESSAGE(opened.has_value(), opened.error().message);
+    server->start();
   }
   ~SmallHost() {
     server->stop();

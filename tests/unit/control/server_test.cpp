@@ -60,6 +60,7 @@ TEST_CASE("parameters are checked before anything is done") {
   CHECK(message("reader.unload", {{"name", 5}}).find("expected string, got number") != std::string::npos);
   CHECK(message("reader.load", {{"file", "relative.so"}}).find("absolute") != std::string::npos);
   CHECK(message("reader.load", {{"file", "/x.so"}, {"config", "{}"}}).find("object") != std::string::npos);
+  CHECK(message("reader.swap", {{"name", "x"}, {"probation", "2h"}}).find("at most 1h") != std::string::npos);
   CHECK(message("reader.swap", {{"name", "x"}, {"probation", "5 parsecs"}}).find("duration") !=
         std::string::npos);
   CHECK(message("table.scan", {{"table", "rows"}, {"limit", -1}}).find("0 or more") != std::string::npos);
