@@ -11,6 +11,7 @@
 namespace perch::cli {
 namespace {
 
+constexpr auto probation_max = std::chrono::hours(1);  // the host's limit too
 constexpr auto swap_margin = std::chrono::seconds(30);
 
 std::string duration_text(const Json& ns) {
@@ -189,8 +190,8 @@ void add_swap(CLI::App& app, Context& context) {
   command->add_option("FILE", options->file, "The new .so; the file that it was loaded from otherwise");
   command
       ->add_option("--probation", options->probation,
-                   "How long it must run without a fault; the host's config otherwise")
-      ->check(duration_validator());
+                   "How long it must run without a fault, at most 1h; the host's config otherwise")
+      ->check(duration_validator(probation_max));
   command->callback(
       [&context, options] { context.run = [&context, options] { return swap(context, *options); }; });
 }

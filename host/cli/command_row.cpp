@@ -159,7 +159,7 @@ void add_scan(CLI::App& app, Context& context) {
   command->add_flag("--to-exclusive", options->to_exclusive, "Leave out rows equal to --to");
   command->add_flag("--reverse", options->reverse, "From the last row to the first");
   command->add_option("--limit", options->limit, "Rows at most")
-      ->check(CLI::PositiveNumber)
+      ->check(count_validator())
       ->capture_default_str();
   command->callback(
       [&context, options] { context.run = [&context, options] { return scan(context, *options); }; });

@@ -23,10 +23,10 @@ std::string head_text(const Json& status) {
   std::string text =
       line("host", exact_text(status.at("name")) + ", perchd " + exact_text(status.at("version")) + ", pid " +
                        exact_text(status.at("pid")) + ", up " + duration_text(status.at("uptime_ns")));
-  text +=
-      line("version", count_text(status.at("published_version")) + " published, " +
-                          count_text(commits.at("rows")) + " rows committed, longest gap between commits " +
-                          duration_text(commits.at("longest_gap_ns")));
+  text += line("version", count_text(status.at("published_version")) + " published, " +
+                              count_text(commits.at("rows")) +
+                              " rows committed, longest wait for a commit while rows were there " +
+                              duration_text(commits.at("longest_gap_ns")));
   text +=
       line("memory", size_text(memory.at("live_bytes")) + " live, " + size_text(memory.at("retained_bytes")) +
                          " retained, " + size_text(memory.at("free_bytes")) + " free, " +

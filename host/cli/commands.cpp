@@ -1,5 +1,6 @@
 #include "cli/commands.hpp"
 
+#include <charconv>
 #include <cstdio>
 #include <filesystem>
 
@@ -23,17 +24,34 @@ CLI::App* add_command(CLI::App& app, const std::string& name, const std::string&
                       const std::string& example) {
   CLI::App* command = app.add_subcommand(name, description);
   command->fallthrough();
-  command->footer("Example:\n  " + example);
+  command->footer("Example:\n  " + example +
+                  "\n\n--socket, --json and --timeout may be given too; perch --help explains them.");
   return command;
 }
 
-CLI::Validator duration_validator() {
+CLI::Validator duration_validator(std::chrono::nanoseconds max) {
   return CLI::Validator(
-      [](const std::string& text) {
+      [max](const std::string& text) {
         const auto duration = parse_duration(text);
-        return duration ? std::string() : duration.error().message;
+        if (!duration) return duration.error().message;
+        return *duration <= max ? std::string() : "give at most " + format_duration(max) + ", not " + text;
       },
       "DURATION");
+}
+
+CLI::Validator count_validator() {
+  return CLI::Validator(
+      [](const std::string& text) {
+        constexpr std::uint64_t max = 1'000'000'000'000;
+        std::uint64_t value = 0;
+        const char* const end = text.data() + text.size();
+        const auto [rest, error] = std::from_chars(text.data(), end, value);
+        // A leading 0 would mean octal to CLI11.
+        if (error == std::errc() && rest == end && !text.starts_with("0") && value <= max)
+          return std::string();
+        return "give a whole number from 1 to " + std::to_string(max) + ", not \"" + text + "\"";
+      },
+      "");
 }
 
 std::string absolute_path(const std::string& file) {

@@ -37,8 +37,11 @@ void add_tail_command(CLI::App& app, Context& context);
 CLI::App* add_command(CLI::App& app, const std::string& name, const std::string& description,
                       const std::string& example);
 
-/// Durations such as 5s; CLI11 shows the message.
-CLI::Validator duration_validator();
+/// Durations such as 5s, up to `max`; CLI11 shows the message.
+CLI::Validator duration_validator(std::chrono::nanoseconds max = std::chrono::nanoseconds::max());
+
+/// Whole numbers of 1 or more; CLI11's own says its range with 300 digits.
+CLI::Validator count_validator();
 
 /// The absolute path of a FILE argument: the host has another working folder.
 std::string absolute_path(const std::string& file);

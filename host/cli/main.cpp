@@ -1,6 +1,5 @@
 // `perch`: asks and directs a running host.
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <cstdio>
 
 #include "base/nearest_name.hpp"
@@ -21,27 +20,23 @@ void add_shared_options(CLI::App& app, Context& context) {
       ->check(duration_validator());
 }
 
-/// "perch staus": CLI11 only says that it did not expect that.
-std::string nearest_command(const CLI::App& app, int argc, char** argv) {
+/// "perch staus": CLI11 only says that it wants a subcommand.
+std::string usage_text(const CLI::App& app, const CLI::ParseError& error) {
+  if (!app.get_subcommands().empty()) return error.what();
   std::vector<std::string> names;
   for (const CLI::App* command : app.get_subcommands(nullptr)) names.push_back(command->get_name());
-  for (int i = 1; i < argc; ++i) {
-    const std::string argument = argv[i];
+  for (const std::string& argument : app.remaining()) {
     if (argument.starts_with("-")) continue;
-    const bool is_command = std::find(names.begin(), names.end(), argument) != names.end();
-    return is_command ? "" : nearest_name(argument, names);
+    const std::string nearest = nearest_name(argument, names);
+    const std::string hint = nearest.empty() ? "" : "; did you mean \"perch " + nearest + "\"?";
+    return "no command \"" + argument + "\"" + hint;
   }
-  return "";
+  return error.what();
 }
 
-int end_usage(const CLI::App& app, const CLI::ParseError& error, int argc, char** argv) {
+int end_usage(const CLI::App& app, const CLI::ParseError& error) {
   if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
-  std::fprintf(stderr, "perch: %s\n", error.what());
-  if (app.get_subcommands().empty()) {
-    if (const std::string nearest = nearest_command(app, argc, argv); !nearest.empty()) {
-      std::fprintf(stderr, "  did you mean \"perch %s\"?\n", nearest.c_str());
-    }
-  }
+  std::fprintf(stderr, "perch: %s\n", usage_text(app, error).c_str());
   std::fprintf(stderr, "  perch --help lists the commands, perch COMMAND --help explains one\n");
   return exit_usage;
 }
@@ -63,7 +58,7 @@ int main(int argc, char** argv) {
   CLI::App app("Asks and directs a running Perch host.", "perch");
   app.footer(
       "Exit codes: 0 done, 1 failed, 2 usage, 3 no host there, 4 incompatible, 5 rolled back, 6 timeout.");
-  app.set_version_flag("--version", PERCH_VERSION);
+  app.set_version_flag("--version", "perch " PERCH_VERSION);
   app.require_subcommand(1);
   Context context;
   add_shared_options(app, context);
@@ -76,7 +71,7 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return end_usage(app, error, argc, argv);
+    return end_usage(app, error);
   }
   try {
     const auto outcome = context.run();

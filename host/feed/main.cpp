@@ -44,6 +44,7 @@ void add_rows(CLI::App& command, perch::feed::SystemRows& value) {
 
 int main(int argc, char** argv) {
   CLI::App app("A stream of rows as NDJSON on standard output.", "perch-feed");
+  app.set_version_flag("--version", "perch-feed " PERCH_VERSION);
   app.require_subcommand(1);
 
   perch::feed::SystemOptions system;

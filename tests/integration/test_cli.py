@@ -5,7 +5,7 @@ import subprocess
 import unittest
 
 import perch_host
-from perch_host import PLUGINS, PLUGINS_NEXT, SOURCE, TEST_PLUGINS, perch, run
+from perch_host import BIN, PLUGINS, PLUGINS_NEXT, SOURCE, TEST_PLUGINS, perch, run
 from test_control import ControlTest, TRADE_ROWS
 
 DONE, FAILED, USAGE, NO_HOST, INCOMPATIBLE, ROLLED_BACK, TIMEOUT = range(7)
@@ -129,9 +129,13 @@ class ExitCodes(ControlTest):
         self.assertEqual(json.loads(failed.stdout)["error"]["kind"], "not_found")
 
     def test_2_usage(self):
-        self.check(USAGE, ['"perch status"'], "staus")
+        misspelt = self.check(USAGE, ['no command "staus"', '"perch status"'], "staus")
+        self.assertNotIn("subcommand is required", misspelt.stderr)
         self.check(USAGE, [], "scan")
-        self.check(USAGE, [], "scan", "trades", "--limit", "0")
+        for number in ("0", "-1", "x", "010", "1000000000001"):
+            self.check(USAGE, ["a whole number from 1 to 1000000000000"], "scan", "trades", "--limit", number)
+        self.check(USAGE, ["a whole number"], "tail", "--count", "-1")
+        self.check(USAGE, ["at most 1h"], "swap", "marked", "--probation", "2h")
         self.check(USAGE, ["field=value"], "get", "trades", "BBB")
         self.check(USAGE, ["seq"], "get", "trades", "symbol=BBB")
         self.check(USAGE, ["symbl"], "scan", "trades", "--prefix", "symbl=BBB")
@@ -139,7 +143,10 @@ class ExitCodes(ControlTest):
         self.assertEqual(perch().returncode, USAGE)
         self.assertEqual(perch("--help").returncode, DONE)
         self.assertEqual(perch("scan", "--help").returncode, DONE)
-        self.assertEqual(perch("--version").returncode, DONE)
+        self.assertIn("--timeout", perch("tail", "--help").stdout)
+        for program in ("perch", "perch-feed", "perchd"):
+            done = subprocess.run([BIN / program, "--version"], capture_output=True, text=True, timeout=20)
+            self.assertEqual((done.returncode, done.stdout.split()[:1]), (DONE, [program]))
 
     def test_3_no_host(self):
         for arguments in (["status"], ["tail"], ["load", str(PLUGINS / "vwap.so")]):
@@ -167,6 +174,8 @@ class ExitCodes(ControlTest):
         self.host.wait_for_reader("vwap", "probation")
         self.check(DONE, [], "accept", "vwap")
         self.assertEqual(self.host.readers()["vwap"]["plugin_version"], "1.1.0")
+        self.check(TIMEOUT, ['no reader "nope" yet (readers: vwap)', "nothing was published within 200ms"],
+                   "--timeout", "200ms", "tail", "--reader", "nope")
 
 
 if __name__ == "__main__":
