@@ -222,7 +222,8 @@ class RefusedFiles(WatchedFolder):
         for word in words:
             self.assertIn(word, message)
             self.assertIn(word, event["data"]["cause"])
-            self.assertIn(word, self.host.log())
+            # The log is asynchronous: its line may come after the event.
+            eventually(lambda: word in self.host.log(), f"{word!r} is in the log")
         self.assertEqual(self.marks(), [])
         self.check_undisturbed()
         return message
