@@ -49,7 +49,7 @@ bool FolderReaders::can_have_its_turn(const std::string& name, const File& file)
 std::vector<std::string> FolderReaders::readers_of(const std::filesystem::path& path) const {
   std::vector<std::string> names;
   for (const auto& [name, reader] : lifecycle_.readers()) {
-    if (reader.file == path || (reader.probation && reader.probation->old.library->source() == path))
+    if (reader.file == path || (reader.probation && reader.probation->old.plugin->source() == path))
       names.push_back(name);
   }
   return names;
@@ -157,7 +157,7 @@ void FolderReaders::swap_readers(const std::string& name, const PluginFile& file
   for (const std::string& reader_name : readers) {
     const Reader& reader = lifecycle_.readers().at(reader_name);
     const bool is_same =
-        hash && reader.generation.instance && reader.generation.library->content_hash() == *hash;
+        hash && reader.generation.instance && reader.generation.plugin->content_hash() == *hash;
     if (is_same) continue;  // written again, but nothing changed
     auto begun =
         lifecycle_.begin_swap(reader_name, file.path(), std::nullopt, [](const Result<SwapReport>&) {});

@@ -76,7 +76,7 @@ Result<Generation> Lifecycle::load_generation(PluginFile& file, StepTimer& timer
 
 /// On failure the generation must be retired, or its instance ended.
 Result<void> Lifecycle::create_instance(Generation& generation, const InstanceSpec& spec) {
-  generation.instance = std::make_shared<ReaderInstance>(host_, generation.library, spec.name, spec.config);
+  generation.instance = std::make_shared<ReaderInstance>(host_, generation.plugin, spec.name, spec.config);
   return generation.instance->create(spec_.callback_deadline);
 }
 
@@ -95,9 +95,9 @@ Result<void> Lifecycle::run_afresh(Reader& reader) {
 
 void Lifecycle::adopt(Reader& reader, Generation generation) {
   reader.generation = std::move(generation);
-  reader.plugin_version = reader.generation.library->manifest().version;
-  reader.generation_number = reader.generation.library->generation();
-  reader.file = reader.generation.library->source();
+  reader.plugin_version = reader.generation.plugin->manifest().version;
+  reader.generation_number = reader.generation.plugin->generation();
+  reader.file = reader.generation.plugin->source();
 }
 
 Reader& Lifecycle::add(const InstanceSpec& spec, const std::filesystem::path& file) {
@@ -203,7 +203,7 @@ void Lifecycle::handle_fault(Reader& reader, const Error& cause) {
   retired_.end_instance(reader.generation, name);
 
   const SteadyTime now = std::chrono::steady_clock::now();
-  const bool may_restart = cause.kind != ErrorKind::usage && reader.generation.library != nullptr;
+  const bool may_restart = cause.kind != ErrorKind::usage && reader.generation.plugin != nullptr;
   const auto delay = may_restart ? reader.restart_tracker.next_delay(now) : std::nullopt;
   if (delay) {
     reader.state = ReaderState::restarting;

@@ -27,7 +27,7 @@ const char* to_string(ReaderState state) noexcept;
 
 /// A loaded copy of a plugin file and the instance that runs in it.
 struct Generation {
-  std::shared_ptr<PluginLibrary> library;
+  std::shared_ptr<PluginLibrary> plugin;
   std::shared_ptr<ReaderInstance> instance;  ///< null: nothing runs, only the code is there
 };
 

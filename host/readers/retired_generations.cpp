@@ -26,7 +26,7 @@ bool RetiredGenerations::end_instance(Generation& generation, const std::string&
     generation.instance.reset();
     return true;
   }
-  const std::uint64_t number = generation.library->generation();
+  const std::uint64_t number = generation.plugin->generation();
   const std::string text = "generation " + std::to_string(number) + " did not end within " +
                            format_duration(deadline_) + ": it stays loaded until its callback returns";
   spdlog::error("reader {}: {}", reader, text);
@@ -36,15 +36,15 @@ bool RetiredGenerations::end_instance(Generation& generation, const std::string&
 }
 
 std::string RetiredGenerations::retire(Generation generation, const std::string& reader) {
-  if (!generation.library) return {};
+  if (!generation.plugin) return {};
   if (end_instance(generation, reader)) return close(std::move(generation), reader);
   return "it hangs, and stays loaded until its callback returns";
 }
 
 std::string RetiredGenerations::close(Generation generation, const std::string& reader) {
-  PERCH_ASSERT(generation.library.use_count() == 1, "a library is closed by its last user");
-  const std::uint64_t number = generation.library->generation();
-  std::string held = generation.library->unload();
+  PERCH_ASSERT(generation.plugin.use_count() == 1, "a library is closed by its last user");
+  const std::uint64_t number = generation.plugin->generation();
+  std::string held = generation.plugin->unload();
   if (!held.empty()) {
     held = "generation " + std::to_string(number) + ": " + held;
     spdlog::warn("reader {}: {}", reader, held);
@@ -60,7 +60,7 @@ void RetiredGenerations::tick() {
       continue;
     }
     at->generation.instance.reset();
-    drop_note(at->generation.library->generation());
+    drop_note(at->generation.plugin->generation());
     close(std::move(at->generation), at->reader);
     at = hung_.erase(at);
   }

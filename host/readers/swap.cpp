@@ -22,7 +22,7 @@ Result<void> Lifecycle::check_swap(const Reader& reader, const PluginFile& file)
   }
   if (auto fits = check_compatible(next, host_.catalog); !fits) return fits;
   if (!reader.generation.instance) return {};  // no state to take over
-  const std::uint32_t state = reader.generation.library->manifest().state_version;
+  const std::uint32_t state = reader.generation.plugin->manifest().state_version;
   if (state < next.state_oldest || state > next.state_version) {
     return fail(ErrorKind::incompatible, "plugin " + next.id + " " + next.version +
                                              " restores state versions " + std::to_string(next.state_oldest) +
