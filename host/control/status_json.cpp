@@ -1,6 +1,7 @@
 #include "control/status_json.hpp"
 
 #include <cmath>
+#include <cstring>
 
 namespace perch::control {
 namespace {
@@ -87,9 +88,11 @@ Json to_json(const tables::Layout& layout) {
 Json to_json(const tree::MemoryStats& memory) {
   return {{"reserved_bytes", memory.reserved_bytes},
           {"committed_bytes", memory.committed_bytes},
+          {"huge_bytes", memory.huge_bytes},
           {"live_bytes", memory.live_bytes},
           {"retained_bytes", memory.retained_bytes},
-          {"free_bytes", memory.free_bytes}};
+          {"free_bytes", memory.free_bytes},
+          {"commit_error", memory.commit_error == 0 ? "" : std::strerror(memory.commit_error)}};
 }
 
 }  // namespace perch::control

@@ -4,6 +4,9 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
 #include <new>
 
 #include "base/units.hpp"
@@ -21,9 +24,19 @@ std::uint64_t step_bytes(std::uint64_t committed) {
   return std::clamp(committed / 4, step_bytes_min, step_bytes_max);
 }
 
+/// The system has no memory: how long the helper leaves it alone.
+constexpr std::chrono::milliseconds retry_delay{100};
+
+/// A signal that keeps on interrupting must not keep the writer for ever.
+constexpr int interruptions_max = 100;
+
 }  // namespace
 
-Result<std::unique_ptr<Arena>> Arena::create(std::uint64_t bytes) {
+int commit_with_fallocate(int fd, std::uint64_t offset, std::uint64_t bytes) {
+  return fallocate(fd, 0, static_cast<off_t>(offset), static_cast<off_t>(bytes)) == 0 ? 0 : errno;
+}
+
+Result<std::unique_ptr<Arena>> Arena::create(std::uint64_t bytes, CommitMemory commit_memory) {
   constexpr std::uint64_t bytes_max = std::uint64_t{256} << 30;
   bytes = (bytes + slab_bytes - 1) / slab_bytes * slab_bytes;
   if (bytes < 4 * slab_bytes || bytes > bytes_max) {
@@ -35,8 +48,7 @@ Result<std::unique_ptr<Arena>> Arena::create(std::uint64_t bytes) {
   if (ftruncate(fd.get(), static_cast<off_t>(bytes)) != 0)
     return fail_errno("size the arena to " + format_size(bytes));
 
-  void* const writable =
-      mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd.get(), 0);
+  void* const writable = map_for_huge_pages(bytes, PROT_READ | PROT_WRITE, fd.get());
   if (writable == MAP_FAILED) return fail_errno("map the arena of " + format_size(bytes));
   // From here on nobody can shrink the file under the mappings or map it writable once more, and the
   // read-only mapping below cannot be made writable. fallocate still works. See memfd_create(2), F_ADD_SEALS
@@ -49,7 +61,7 @@ Result<std::unique_ptr<Arena>> Arena::create(std::uint64_t bytes) {
 #ifdef PERCH_ONE_MAPPING
   const void* const readable = writable;
 #else
-  const void* const readable = mmap(nullptr, bytes, PROT_READ, MAP_SHARED | MAP_NORESERVE, fd.get(), 0);
+  const void* const readable = map_for_huge_pages(bytes, PROT_READ, fd.get());
   if (readable == MAP_FAILED) {
     const auto error = fail_errno("map the arena read-only");
     munmap(writable, bytes);
@@ -57,10 +69,12 @@ Result<std::unique_ptr<Arena>> Arena::create(std::uint64_t bytes) {
   }
 #endif
   std::unique_ptr<Arena> arena(new Arena(std::move(fd), static_cast<std::byte*>(writable),
-                                         static_cast<const std::byte*>(readable), bytes));
+                                         static_cast<const std::byte*>(readable), bytes,
+                                         std::move(commit_memory)));
   if (!arena->need(std::min(bytes, step_bytes_min))) {
-    return fail(ErrorKind::exhausted,
-                "there is no memory for the arena's first " + format_size(step_bytes_min));
+    return fail(ErrorKind::exhausted, "there is no memory for the arena's first " +
+                                          format_size(step_bytes_min) + ": " +
+                                          std::strerror(arena->commit_error()));
   }
   ControlPage* const control = new (arena->writable_) ControlPage{};
   control->magic = arena_magic;
@@ -68,9 +82,15 @@ Result<std::unique_ptr<Arena>> Arena::create(std::uint64_t bytes) {
   return arena;
 }
 
-Arena::Arena(UniqueFd fd, std::byte* writable, const std::byte* readable, std::uint64_t bytes)
-    : fd_(std::move(fd)), writable_(writable), readable_(readable), bytes_(bytes) {
-  helper_ = std::thread([this] { commit_ahead(); });
+Arena::Arena(UniqueFd fd, std::byte* writable, const std::byte* readable, std::uint64_t bytes,
+             CommitMemory commit_memory)
+    : fd_(std::move(fd)),
+      writable_(writable),
+      readable_(readable),
+      bytes_(bytes),
+      commit_memory_(std::move(commit_memory)),
+      huge_pages_(writable) {
+  helper_ = std::thread([this] { help(); });
 }
 
 Arena::~Arena() {
@@ -78,7 +98,7 @@ Arena::~Arena() {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
   }
-  wanted_changed_.notify_one();
+  work_came_.notify_one();
   helper_.join();
   if (readable_ != writable_) munmap(const_cast<std::byte*>(readable_), bytes_);
   munmap(writable_, bytes_);
@@ -99,30 +119,49 @@ bool Arena::need(std::uint64_t end) {
   }
   if (ahead > wanted_) {
     wanted_ = ahead;
-    wanted_changed_.notify_one();
+    work_came_.notify_one();
   }
   return end <= committed_bytes() || commit_to(end);
 }
 
 /// Called with the mutex held: the writer waits for the helper's step in flight rather than doing it twice.
+/// When there is no memory for a whole step there may still be enough for what is needed.
 bool Arena::commit_to(std::uint64_t end) {
   const std::uint64_t committed = committed_bytes();
   const std::uint64_t target = std::min(bytes_, std::max(end, committed + step_bytes(committed)));
-  if (fallocate(fd_.get(), 0, static_cast<off_t>(committed), static_cast<off_t>(target - committed)) != 0)
-    return false;
-  committed_.store(
-      target,
-      std::memory_order_relaxed);  // read by the writer without the mutex: its own page tables, no data
+  return commit_exactly_to(target) || (end < target && commit_exactly_to(end));
+}
+
+bool Arena::commit_exactly_to(std::uint64_t target) {
+  const std::uint64_t committed = committed_bytes();
+  int error = EINTR;
+  for (int interruptions = 0; error == EINTR && interruptions < interruptions_max; ++interruptions)
+    error = commit_memory_(fd_.get(), committed, target - committed);
+  commit_error_.store(error, std::memory_order_relaxed);
+  if (error != 0) return false;
+  // Read by the writer without the mutex: its own page tables, no data.
+  committed_.store(target, std::memory_order_relaxed);
   return true;
 }
 
-void Arena::commit_ahead() {
+void Arena::help() {
   std::unique_lock lock(mutex_);
   for (;;) {
-    wanted_changed_.wait(lock, [this] { return stopping_ || wanted_ > committed_bytes(); });
+    work_came_.wait(lock, [this] {
+      return stopping_ || wanted_ > committed_bytes() || huge_pages_.has_work(committed_bytes());
+    });
     if (stopping_) return;
-    // Without memory: not again until the writer asks for more. It will fail there, and say so.
-    if (!commit_to(committed_bytes() + 1)) wanted_ = committed_bytes();
+    if (wanted_ > committed_bytes()) {
+      if (commit_to(std::min(bytes_, committed_bytes() + slab_bytes))) continue;
+      // Without memory: not again until the writer asks for more, which it does with every row, and not at
+      // once. Who needs it now asks the system itself, and says so when that fails.
+      wanted_ = committed_bytes();
+      work_came_.wait_for(lock, retry_delay, [this] { return stopping_; });
+    } else {
+      lock.unlock();  // the writer may commit meanwhile
+      huge_pages_.step();
+      lock.lock();
+    }
   }
 }
 

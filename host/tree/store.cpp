@@ -79,7 +79,7 @@ struct Store::Parts {
 // ---------------------------------------------------------------------------------------------------
 
 Result<std::unique_ptr<Store>> Store::create(const StoreOptions& options) {
-  auto arena = Arena::create(options.arena_bytes);
+  auto arena = Arena::create(options.arena_bytes, options.commit_memory);
   if (!arena) return fail(arena.error());
   auto parts = std::make_unique<Parts>(std::move(*arena));
   parts->publish_first_version();
@@ -227,9 +227,15 @@ void Store::Parts::publish_stats() {
 
 MemoryStats Store::stats() const {
   const Parts& parts = *parts_;
-  return {
-      parts.arena->bytes(), parts.arena->committed_bytes(), parts.stats.live.load(std::memory_order_relaxed),
-      parts.stats.retained.load(std::memory_order_relaxed), parts.stats.free.load(std::memory_order_relaxed)};
+  MemoryStats stats;
+  stats.reserved_bytes = parts.arena->bytes();
+  stats.committed_bytes = parts.arena->committed_bytes();
+  stats.huge_bytes = parts.arena->huge_bytes();
+  stats.live_bytes = parts.stats.live.load(std::memory_order_relaxed);
+  stats.retained_bytes = parts.stats.retained.load(std::memory_order_relaxed);
+  stats.free_bytes = parts.stats.free.load(std::memory_order_relaxed);
+  stats.commit_error = parts.arena->commit_error();
+  return stats;
 }
 
 std::vector<RetainedVersion> Store::retained_versions() const {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "tree/arena.hpp"
 #include "tree/format.hpp"
 #include "tree/geometry.hpp"
 #include "tree/pins.hpp"
@@ -19,14 +20,17 @@ namespace perch::tree {
 
 struct StoreOptions {
   std::uint64_t arena_bytes = std::uint64_t{4} << 30;  ///< reserved address range and upper bound of memory
+  CommitMemory commit_memory = commit_with_fallocate;  ///< tests give one that fails
 };
 
 struct MemoryStats {
   std::uint64_t reserved_bytes = 0;   ///< the arena's size
   std::uint64_t committed_bytes = 0;  ///< backed by memory
+  std::uint64_t huge_bytes = 0;       ///< of those, in huge pages
   std::uint64_t live_bytes = 0;       ///< allocated, reachable from the version being built
   std::uint64_t retained_bytes = 0;   ///< dropped, not yet free: pinned or not yet looked at
   std::uint64_t free_bytes = 0;       ///< freed, waiting for reuse
+  int commit_error = 0;               ///< why the system gave no memory when last asked (errno); 0: it did
 };
 
 /// Thread safety: every method is for the writer thread alone, but for `reads()` and what it returns, and
