@@ -2,12 +2,15 @@
 
 namespace perch::bench {
 
-std::unique_ptr<Engine> make_perch_engine();
+std::unique_ptr<Engine> make_perch_engine(ValueSize size);
 #ifdef PERCH_BENCH_LMDB
-std::unique_ptr<Engine> make_lmdb_engine();
+std::unique_ptr<Engine> make_lmdb_engine(ValueSize size);
 #endif
 #ifdef PERCH_BENCH_ABSL
-std::unique_ptr<Engine> make_absl_engine();
+std::unique_ptr<Engine> make_absl_engine(ValueSize size);
+#endif
+#ifdef PERCH_BENCH_CONCREAD
+std::unique_ptr<Engine> make_concread_engine(ValueSize size);
 #endif
 
 const std::vector<EngineKind>& engine_kinds() {
@@ -18,6 +21,9 @@ const std::vector<EngineKind>& engine_kinds() {
 #endif
 #ifdef PERCH_BENCH_ABSL
       {"absl", make_absl_engine, false},
+#endif
+#ifdef PERCH_BENCH_CONCREAD
+      {"concread", make_concread_engine, true},
 #endif
   };
   return kinds;
@@ -30,6 +36,9 @@ const std::vector<std::string>& missing_engines() {
 #endif
 #ifndef PERCH_BENCH_ABSL
       "absl (not found when this was built: libabsl-dev)",
+#endif
+#ifndef PERCH_BENCH_CONCREAD
+      "concread (not found when this was built: /usr/bin/cargo and rustc, librust-concread-dev)",
 #endif
   };
   return missing;

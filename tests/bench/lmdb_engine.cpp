@@ -20,12 +20,14 @@ void expect(int result, const char* what) {
 
 MDB_val bytes_of(const std::uint64_t& key) { return {sizeof key, const_cast<std::uint64_t*>(&key)}; }
 
+template <std::size_t words>
 std::uint64_t digest_of(const MDB_val& data) {
-  Value value;  // LMDB aligns data to two bytes only
+  Value<words> value;  // LMDB aligns data to two bytes only
   std::memcpy(&value, data.mv_data, sizeof value);
   return digest(value);
 }
 
+template <std::size_t words>
 class LmdbReader : public Reader {
  public:
   LmdbReader(MDB_env* env, MDB_dbi table) : env_(env), table_(table) {
@@ -45,7 +47,7 @@ class LmdbReader : public Reader {
     for (const std::uint64_t& word : keys) {
       MDB_val key = bytes_of(word);
       MDB_val data;
-      if (mdb_get(txn_, table_, &key, &data) == MDB_SUCCESS) sum += digest_of(data);
+      if (mdb_get(txn_, table_, &key, &data) == MDB_SUCCESS) sum += digest_of<words>(data);
     }
     mdb_txn_reset(txn_);
     return sum;
@@ -61,7 +63,7 @@ class LmdbReader : public Reader {
          found = mdb_cursor_get(cursor_, &key, &data, MDB_NEXT)) {
       std::uint64_t word;
       std::memcpy(&word, key.mv_data, sizeof word);
-      sum += word + digest_of(data);
+      sum += word + digest_of<words>(data);
     }
     mdb_txn_reset(txn_);
     return sum;
@@ -87,13 +89,14 @@ class LmdbReader : public Reader {
   MDB_txn* stalled_ = nullptr;
 };
 
+template <std::size_t words>
 class LmdbEngine : public Engine {
  public:
   LmdbEngine() {
     static int number = 0;
     path_ = "/dev/shm/perch_bench." + std::to_string(getpid()) + "." + std::to_string(++number);
     expect(mdb_env_create(&env_), "create");
-    expect(mdb_env_set_mapsize(env_, std::size_t{12} << 30), "set the map's size");
+    expect(mdb_env_set_mapsize(env_, memory_limit_bytes), "set the map's size");
     // NOTLS: readers are objects, not threads, as perch's are.
     expect(mdb_env_open(env_, path_.c_str(),
                         MDB_NOSUBDIR | MDB_NOSYNC | MDB_NOMETASYNC | MDB_WRITEMAP | MDB_NOTLS | MDB_NOMEMINIT,
@@ -110,7 +113,7 @@ class LmdbEngine : public Engine {
     unlink((path_ + "-lock").c_str());
   }
 
-  std::unique_ptr<Reader> make_reader() override { return std::make_unique<LmdbReader>(env_, table_); }
+  std::unique_ptr<Reader> make_reader() override { return std::make_unique<LmdbReader<words>>(env_, table_); }
 
   bool upsert(std::span<const std::uint64_t> keys, std::uint64_t round) override {
     MDB_txn* txn = nullptr;
@@ -146,22 +149,23 @@ class LmdbEngine : public Engine {
     return commit(txn);
   }
 
-  std::optional<std::uint64_t> memory_bytes() const override {
+  Memory memory() const override {
     MDB_envinfo info;
     MDB_stat stat;
     expect(mdb_env_info(env_, &info), "info");
     expect(mdb_env_stat(env_, &stat), "stat");
-    return (info.me_last_pgno + 1) * stat.ms_psize;
+    const std::uint64_t bytes = (info.me_last_pgno + 1) * stat.ms_psize;
+    return {bytes, bytes};
   }
 
  private:
   bool put(MDB_txn* txn, std::uint64_t word, std::uint64_t round, unsigned flags) {
     MDB_val key = bytes_of(word);
-    MDB_val data{sizeof(Value), nullptr};
+    MDB_val data{sizeof(Value<words>), nullptr};
     const int result = mdb_put(txn, table_, &key, &data, flags);
     if (result == MDB_MAP_FULL) return false;
     expect(result, "put");
-    const Value value = make_value(word, round);
+    const Value<words> value = make_value<words>(word, round);
     std::memcpy(data.mv_data, &value, sizeof value);
     return true;
   }
@@ -180,7 +184,7 @@ class LmdbEngine : public Engine {
 
 }  // namespace
 
-std::unique_ptr<Engine> make_lmdb_engine();
-std::unique_ptr<Engine> make_lmdb_engine() { return std::make_unique<LmdbEngine>(); }
+std::unique_ptr<Engine> make_lmdb_engine(ValueSize size);
+std::unique_ptr<Engine> make_lmdb_engine(ValueSize size) { return make_for<LmdbEngine>(size); }
 
 }  // namespace perch::bench

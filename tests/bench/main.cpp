@@ -47,7 +47,7 @@ Report measure(const std::vector<const Workload*>& chosen, const std::vector<con
   for (const EngineKind* kind : kinds) {
     std::cerr << "loading " << options.rows << " rows into " << kind->name << "\n";
     names.push_back(kind->name);
-    engines.push_back(std::make_unique<LoadedEngine>(*kind, options.rows));
+    engines.push_back(std::make_unique<LoadedEngine>(*kind, options.rows, ValueSize::bytes_32));
   }
   Report report(names);
   // Engines take turns within a repetition: whatever else the machine does meets them all alike.

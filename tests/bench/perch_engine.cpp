@@ -1,4 +1,5 @@
 // perch: the host's own tree, used as the host uses it.
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -11,6 +12,12 @@ namespace perch::bench {
 
 namespace {
 
+template <std::size_t words>
+std::uint64_t digest_at(const std::byte* value) {
+  return digest(*reinterpret_cast<const Value<words>*>(value));
+}
+
+template <std::size_t words>
 class PerchReader : public Reader {
  public:
   PerchReader(tree::ReadSide& reads, tree::TableIndex table)
@@ -21,7 +28,21 @@ class PerchReader : public Reader {
     std::uint64_t sum = 0;
     for (const std::uint64_t& key : keys) {
       const std::byte* value = snapshot.get(table_, &key);
-      if (value) sum += digest(*reinterpret_cast<const Value*>(value));
+      if (value) sum += digest_at<words>(value);
+    }
+    slot_.unpin();
+    return sum;
+  }
+
+  std::uint64_t get_many(std::span<const std::uint64_t> keys, std::size_t batch) override {
+    const tree::Snapshot snapshot = slot_.pin();
+    values_.resize(batch);
+    std::uint64_t sum = 0;
+    for (std::size_t at = 0; at < keys.size(); at += batch) {
+      const std::size_t count = std::min(batch, keys.size() - at);
+      snapshot.get_many(table_, keys.data() + at, static_cast<std::uint32_t>(count), values_.data());
+      for (std::size_t i = 0; i < count; ++i)
+        if (values_[i]) sum += digest_at<words>(values_[i]);
     }
     slot_.unpin();
     return sum;
@@ -34,7 +55,7 @@ class PerchReader : public Reader {
     for (tree::Run run = cursor.next(); run.count != 0; run = cursor.next()) {
       const std::byte* value = run.values;
       for (std::uint32_t row = 0; row < run.count; ++row, value += run.value_stride)
-        sum += run.key_word(row, 0) + digest(*reinterpret_cast<const Value*>(value));
+        sum += run.key_word(row, 0) + digest_at<words>(value);
     }
     slot_.unpin();
     return sum;
@@ -55,9 +76,11 @@ class PerchReader : public Reader {
   tree::ReadSide& reads_;
   tree::PinSlot slot_;
   const tree::TableIndex table_;
+  std::vector<const std::byte*> values_;
   tree::SharedSnapshot stalled_;
 };
 
+template <std::size_t words>
 class PerchEngine : public Engine {
  public:
   PerchEngine() {
@@ -67,11 +90,11 @@ class PerchEngine : public Engine {
       std::exit(1);
     }
     store_ = std::move(*store);
-    table_ = store_->add_table({1, sizeof(Value), 0, 0});
+    table_ = store_->add_table({1, sizeof(Value<words>), 0, 0});
   }
 
   std::unique_ptr<Reader> make_reader() override {
-    return std::make_unique<PerchReader>(store_->reads(), table_);
+    return std::make_unique<PerchReader<words>>(store_->reads(), table_);
   }
 
   bool upsert(std::span<const std::uint64_t> keys, std::uint64_t round) override {
@@ -91,15 +114,15 @@ class PerchEngine : public Engine {
     return true;
   }
 
-  std::optional<std::uint64_t> memory_bytes() const override {
+  Memory memory() const override {
     const tree::MemoryStats stats = store_->stats();
-    return stats.live_bytes + stats.retained_bytes + stats.free_bytes;
+    return {stats.live_bytes + stats.retained_bytes + stats.free_bytes, stats.committed_bytes};
   }
 
  private:
   bool put(std::uint64_t key, std::uint64_t round) {
     if (!store_->has_room()) return false;
-    const Value value = make_value(key, round);
+    const Value<words> value = make_value<words>(key, round);
     std::memcpy(store_->upsert(table_, &key).value, &value, sizeof value);
     return true;
   }
@@ -110,7 +133,7 @@ class PerchEngine : public Engine {
 
 }  // namespace
 
-std::unique_ptr<Engine> make_perch_engine();
-std::unique_ptr<Engine> make_perch_engine() { return std::make_unique<PerchEngine>(); }
+std::unique_ptr<Engine> make_perch_engine(ValueSize size);
+std::unique_ptr<Engine> make_perch_engine(ValueSize size) { return make_for<PerchEngine>(size); }
 
 }  // namespace perch::bench

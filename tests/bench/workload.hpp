@@ -2,51 +2,40 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <vector>
 
-#include "engine.hpp"
+#include "loaded_engine.hpp"
 
 namespace perch::bench {
-
-/// An engine filled with the data, and what its rows must hold.
-class LoadedEngine {
- public:
-  LoadedEngine(const EngineKind& kind, std::uint64_t rows);
-
-  const EngineKind& kind() const { return kind_; }
-  std::uint64_t rows() const { return rounds_.size(); }
-  Engine& engine() { return *engine_; }
-  Reader& reader() { return *reader_; }
-
-  /// Notes down that these rows were written in `round`.
-  void note_rows(std::span<const std::uint64_t> rows, std::uint64_t round);
-
-  /// What get and scan must return.
-  std::uint64_t expected_get(std::span<const std::uint64_t> rows) const;
-  std::uint64_t expected_scan() const;
-
- private:
-  const EngineKind& kind_;
-  std::vector<std::uint64_t> rounds_;  // of the last write to each row
-  std::unique_ptr<Engine> engine_;
-  std::unique_ptr<Reader> reader_;  // ends before the engine
-};
 
 struct Measurement {
   std::string unit;
   double value;
 };
 
+/// `pass` counts the repetitions, so that each has other keys and the same for all engines.
+using RunWorkload = std::vector<Measurement> (*)(LoadedEngine& loaded, std::uint64_t pass);
+
 struct Workload {
   std::string name;
   bool needs_snapshots;  ///< engines without them sit it out
-  bool on_request;       ///< runs only when named: takes much memory
-  /// `pass` counts the repetitions, so that each has other keys and the same for all engines.
-  std::vector<Measurement> (*run)(LoadedEngine& loaded, std::uint64_t pass);
+  bool on_request;       ///< runs only when named, or with --all: takes much memory
+  RunWorkload run;
 };
 
 const std::vector<Workload>& workloads();
+
+std::vector<Measurement> get_random(LoadedEngine& loaded, std::uint64_t pass);
+std::vector<Measurement> get_many(LoadedEngine& loaded, std::uint64_t pass);
+std::vector<Measurement> scan(LoadedEngine& loaded, std::uint64_t pass);
+std::vector<Measurement> snapshot(LoadedEngine& loaded, std::uint64_t pass);
+std::vector<Measurement> upsert_random_1(LoadedEngine& loaded, std::uint64_t pass);
+std::vector<Measurement> upsert_random_16(LoadedEngine& loaded, std::uint64_t pass);
+std::vector<Measurement> upsert_random_64(LoadedEngine& loaded, std::uint64_t pass);
+std::vector<Measurement> upsert_random_1024(LoadedEngine& loaded, std::uint64_t pass);
+std::vector<Measurement> window_append_evict(LoadedEngine& loaded, std::uint64_t pass);
+std::vector<Measurement> read_while_write(LoadedEngine& loaded, std::uint64_t pass);
+std::vector<Measurement> stalled_reader_memory(LoadedEngine& loaded, std::uint64_t pass);
 
 }  // namespace perch::bench
