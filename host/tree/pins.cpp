@@ -9,7 +9,6 @@
 #include <climits>
 
 #include "base/assert.hpp"
-#include "tree/node.hpp"
 
 namespace perch::tree {
 namespace {
@@ -30,81 +29,44 @@ void futex_wake_all(const std::atomic<std::uint32_t>& word) noexcept {
 // ---- PinSlot
 // ------------------------------------------------------------------------------------------------------
 
+PinSlot::PinSlot(const ReadSide& side, Pins::Slot& slot) noexcept
+    : slot_(&slot), published_(&side.control_->published), base_(side.base_), fences_(side.fences_) {}
+
 PinSlot::PinSlot(PinSlot&& other) noexcept
-    : side_(std::exchange(other.side_, nullptr)), slot_(std::exchange(other.slot_, nullptr)) {}
+    : slot_(std::exchange(other.slot_, nullptr)),
+      published_(other.published_),
+      base_(other.base_),
+      fences_(other.fences_) {}
 
 PinSlot& PinSlot::operator=(PinSlot&& other) noexcept {
-  PinSlot taken(std::move(other));
-  std::swap(side_, taken.side_);
-  std::swap(slot_, taken.slot_);
-  return *this;  // what was held before goes back now, with `taken`
+  if (this == &other) return *this;
+  give_back();
+  slot_ = std::exchange(other.slot_, nullptr);
+  published_ = other.published_;
+  base_ = other.base_;
+  fences_ = other.fences_;
+  return *this;
 }
 
-PinSlot::~PinSlot() {
+PinSlot::~PinSlot() { give_back(); }
+
+void PinSlot::give_back() noexcept {
   if (slot_ == nullptr) return;
-  unpin();
-  // Release: whoever claims the slot next (acquire) sees it unpinned.
-  slot_->claimed.store(0, std::memory_order_release);
-}
-
-Snapshot PinSlot::pin() noexcept {
-  const std::atomic<std::uint64_t>& published = side_->control_->published;
-  // Sequentially consistent throughout, paired with Store::commit (store published, then scan the slots): in
-  // the single total order either our store comes before the writer's scan, which then sees it, or the
-  // writer's publication comes before our second load, which then sees that. Loading the word also acquires
-  // the nodes it publishes.
-  std::uint64_t word = published.load(std::memory_order_seq_cst);
-  for (;;) {
-    slot_->word.store(word, std::memory_order_seq_cst);
-    const std::uint64_t again = published.load(std::memory_order_seq_cst);
-    if (again == word) break;
-    word = again;
-  }
-  return Snapshot(side_->base_,
-                  reinterpret_cast<const VersionRecord*>(address(side_->base_, word_ref(word))));
-}
-
-void PinSlot::unpin() noexcept {
-  // Release: our reads of the snapshot come before the writer (acquire, in scan) reuses its nodes.
-  if (slot_ != nullptr) slot_->word.store(0, std::memory_order_release);
+  Pins::unpin(*slot_);
+  Pins::give_back(*slot_);
 }
 
 // ---- ReadSide
 // -----------------------------------------------------------------------------------------------------
 
-ReadSide::ReadSide(const std::byte* base, ControlPage* control) : base_(base), control_(control) {}
-
-ReadSide::~ReadSide() {
-  for (Chunk* chunk = &first_; chunk != nullptr;) {
-    for (const Slot& slot : chunk->slots) {
-      // Relaxed: nothing else runs any more when the read side ends, or that is the bug.
-      PERCH_ASSERT(slot.claimed.load(std::memory_order_relaxed) == 0, "a PinSlot outlives its ReadSide");
-    }
-    Chunk* const next = chunk->next.load(std::memory_order_relaxed);
-    if (chunk != &first_) delete chunk;
-    chunk = next;
-  }
+ReadSide::ReadSide(const std::byte* base, ControlPage* control)
+    : base_(base), control_(control), fences_(PinFences::choose()) {
+  control_->pin_mode = static_cast<std::uint32_t>(fences_.mode());
 }
 
-PinSlot ReadSide::claim_slot() {
-  const std::lock_guard lock(growing_);
-  for (Chunk* chunk = &first_;; chunk = chunk->next.load(std::memory_order_relaxed)) {
-    for (Slot& slot : chunk->slots) {
-      // Acquire pairs with the release in ~PinSlot. Claims are serialised by the mutex; only returns race
-      // with us.
-      if (slot.claimed.load(std::memory_order_acquire) == 0) {
-        slot.claimed.store(1, std::memory_order_relaxed);
-        return PinSlot(this, &slot);
-      }
-    }
-    // Relaxed loads of `next` are enough here: it is written under this mutex.
-    if (chunk->next.load(std::memory_order_relaxed) == nullptr) {
-      // Sequentially consistent, like the scan's load: a scan that must see a pin in the new chunk (the pin's
-      // store came before the scan in the total order, and this store before the pin's) also sees the chunk.
-      chunk->next.store(new Chunk, std::memory_order_seq_cst);
-    }
-  }
-}
+ReadSide::~ReadSide() { PERCH_ASSERT(slots_.claimed() == 0, "a PinSlot outlives its ReadSide"); }
+
+PinSlot ReadSide::claim_slot() { return PinSlot(*this, slots_.claim()); }
 
 SharedSnapshot ReadSide::acquire() {
   PinSlot slot = claim_slot();
@@ -142,14 +104,10 @@ void ReadSide::wake_sleepers() const noexcept {
   if (control_->sleepers.load(std::memory_order_seq_cst) > 0) futex_wake_all(control_->signal);
 }
 
-void ReadSide::scan(std::vector<std::uint64_t>& words) const {
-  for (const Chunk* chunk = &first_; chunk != nullptr; chunk = chunk->next.load(std::memory_order_seq_cst)) {
-    for (const Slot& slot : chunk->slots) {
-      // Sequentially consistent: see PinSlot::pin. It also acquires what unpin released.
-      const std::uint64_t word = slot.word.load(std::memory_order_seq_cst);
-      if (word != 0) words.push_back(word);
-    }
-  }
+bool ReadSide::scan(std::vector<std::uint64_t>& words) const {
+  if (!fences_.heavy()) return false;
+  slots_.scan([&words](std::uint64_t word) { words.push_back(word); });
+  return true;
 }
 
 }  // namespace perch::tree

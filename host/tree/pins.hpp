@@ -1,32 +1,24 @@
-// Pins: how readers keep a version alive, and how the writer learns which versions are.
+// Pins: what readers hold a version with, and what they wake up by. The protocol is in pin_protocol.hpp.
 //
-// Protocol (hazard pointers on whole versions; Michael 2004). The reader loads the published word, stores it
-// in its slot, and loads the published word again: the pin holds when nothing was published in between. The
-// writer publishes, then scans the slots. The reader's store→load and the writer's store→load must not be
-// reordered, so all four are sequentially consistent: either the scan sees the slot, or the reader sees the
-// newer version and tries again.
-//
-// Cost: 2–6 ns per pin and unpin. Bound: one cache line per slot; slots are claimed in chunks of 64, never
-// returned to the system, reused.
+// Cost: about 1 ns per pin and unpin with membarrier(2), 8–10 ns without (see pin_fences.hpp). Bound: one
+// cache line per slot; slots are made in chunks of 64, never returned to the system, reused.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <utility>
 #include <vector>
 
 #include "tree/format.hpp"
+#include "tree/node.hpp"
+#include "tree/pin_fences.hpp"
+#include "tree/pin_protocol.hpp"
 #include "tree/snapshot.hpp"
 
 namespace perch::tree {
 
-/// One pin's place, a cache line of its own so that pinning never contends.
-struct alignas(64) Slot {
-  std::atomic<std::uint64_t> word{0};  ///< the pinned published word; 0: no pin
-  std::atomic<std::uint32_t> claimed{0};
-};
+using Pins = PinProtocol<HostAtomics>;
 
 class ReadSide;
 
@@ -41,15 +33,25 @@ class PinSlot {
 
   /// Pins the published version, instead of the one pinned before. Never waits for the writer: it retries
   /// only when a commit came in between.
-  Snapshot pin() noexcept;
+  Snapshot pin() noexcept {
+    const std::uint64_t word = Pins::pin(*published_, *slot_, fences_);
+    return Snapshot(base_, reinterpret_cast<const VersionRecord*>(address(base_, word_ref(word))));
+  }
   /// Gives the pin up: every Snapshot of it is invalid from here on. Nothing pinned: no effect.
-  void unpin() noexcept;
+  void unpin() noexcept {
+    if (slot_ != nullptr) Pins::unpin(*slot_);
+  }
 
  private:
   friend class ReadSide;
-  PinSlot(const ReadSide* side, Slot* slot) noexcept : side_(side), slot_(slot) {}
-  const ReadSide* side_ = nullptr;
-  Slot* slot_ = nullptr;
+  PinSlot(const ReadSide& side, Pins::Slot& slot) noexcept;
+  void give_back() noexcept;
+
+  Pins::Slot* slot_ = nullptr;
+  // Copies of the ReadSide's, so that a pin touches one line less.
+  const std::atomic<std::uint64_t>* published_ = nullptr;
+  const std::byte* base_ = nullptr;
+  PinFences fences_{PinMode::sequential};
 };
 
 /// A snapshot with its pin, shared by reference count: the way to hand one version to several holders in the
@@ -69,20 +71,22 @@ using SharedSnapshot = std::shared_ptr<const PinnedSnapshot>;
 /// Everything that a reader needs: the read-only mapping, the published word, the slots. Thread safe.
 ///
 /// Invariants
-///   1. Chunks are only ever added; a chunk's slots never move.
-///   2. A slot's word is written only by the thread that uses the PinSlot; `claimed` by whoever claims or
-///   returns.
+///   1. Slots are only ever added; a slot never moves.
+///   2. A slot's word is written only by the thread that uses the PinSlot.
+///   3. The fences of a pin are those of the scans that look for it.
 class ReadSide {
  public:
   /// `base`: where readers see the arena; `control`: the control page in a mapping that may be written.
+  /// Chooses the fences (PinFences::choose).
   ReadSide(const std::byte* base, ControlPage* control);
   ~ReadSide();
   ReadSide(const ReadSide&) = delete;
   ReadSide& operator=(const ReadSide&) = delete;
 
-  PinSlot claim_slot();      ///< takes a mutex; not for hot paths: claim once, pin often
+  PinSlot claim_slot();      ///< looks at all slots; not for hot paths: claim once, pin often
   SharedSnapshot acquire();  ///< claims, pins; the slot goes back with the last copy
   Version published_version() const noexcept;
+  PinMode pin_mode() const noexcept { return fences_.mode(); }
 
   /// An event count: changes with every commit and every nudge. To sleep without missing anything: take the
   /// signal, look at whatever decides about sleeping, then wait_for_signal with the value taken.
@@ -94,23 +98,20 @@ class ReadSide {
   /// A nudge: wakes every sleeper though there was no commit. How a sleeping reader gets to see a command.
   void wake_sleepers() const noexcept;
 
-  /// [writer thread] Appends the word of every slot that holds one.
-  void scan(std::vector<std::uint64_t>& words) const;
+  /// [writer thread] Executes the heavy fence and appends the word of every slot that holds one. True: all
+  /// pins of versions older than the newest one published before the call are among them. False: the kernel
+  /// refused the fence, nothing is appended; try again another time.
+  [[nodiscard]] bool scan(std::vector<std::uint64_t>& words) const;
 
   const std::byte* base() const noexcept { return base_; }
 
  private:
   friend class PinSlot;
-  static constexpr std::size_t chunk_slots = 64;
-  struct Chunk {
-    Slot slots[chunk_slots];
-    std::atomic<Chunk*> next{nullptr};
-  };
 
   const std::byte* const base_;
   ControlPage* const control_;
-  Chunk first_;
-  std::mutex growing_;  // claims and growth; neither pin nor scan takes it
+  const PinFences fences_;
+  Pins::Slots<64> slots_;
 };
 
 }  // namespace perch::tree

@@ -60,7 +60,8 @@ void DroppedChunks::splice(List& to, List& from) {
 
 void Reclaimer::look_at_pins(Version published, const ReadSide& reads) {
   words_.clear();
-  reads.scan(words_);
+  if (!reads.scan(words_)) return;
+  looked_at_ = published;
   std::sort(words_.begin(), words_.end());
   words_.erase(std::unique(words_.begin(), words_.end()), words_.end());
   if (words_ == words_before_) return;
@@ -92,13 +93,10 @@ void Reclaimer::look_at_pins(Version published, const ReadSide& reads) {
 
 /// True when the block is free; else it now hangs on the newest pinned version that sees it.
 bool Reclaimer::judge(const DroppedBlock& block) {
-  const auto after =
-      std::lower_bound(pinned_.begin(), pinned_.end(), block.death,
-                       [](const Pinned& pinned, Version death) { return pinned.version < death; });
-  if (after == pinned_.begin()) return true;
-  Pinned& newest = *std::prev(after);
-  if (newest.version < block.birth) return true;
-  chunks_.push(newest.blocked, block);
+  const auto newest = Pins::newest_that_sees(pinned_.begin(), pinned_.end(), block.birth, block.death,
+                                             [](const Pinned& pinned) { return pinned.version; });
+  if (newest == pinned_.end()) return true;
+  chunks_.push(newest->blocked, block);
   return false;
 }
 

@@ -74,13 +74,19 @@ class Reclaimer {
     dropped_since_run_ += 1;
   }
 
-  /// Judges at most max(twice what was dropped since the last run, a base amount) blocks whose death is at
-  /// most `published`, and calls release(ref, units) for each that is free. `everything`: no bound.
+  /// Judges at most twice what was dropped since the last run and a base amount of blocks whose death is at
+  /// most `published`, and calls release(ref, units) for each that is free. `everything`: no bound. Returns
+  /// how many were judged: 0 when none waits, or the kernel refused the look at the pins.
   template <class Release>
-  void run(Version published, const ReadSide& reads, bool everything, Release release);
+  std::uint64_t run(Version published, const ReadSide& reads, bool everything, Release release);
 
   /// Blocks dropped that wait for a look.
   std::uint64_t waiting() const noexcept { return dropped_.count + again_.count; }
+  std::uint64_t waiting_bytes() const noexcept { return (dropped_.units + again_.units) * unit_bytes; }
+  /// Whether a run would judge any.
+  bool has_work(Version published) const noexcept {
+    return again_.count > 0 || (dropped_.count > 0 && death_of_first(dropped_) <= published);
+  }
   template <class Visit>
   void for_each(Visit visit) const;
 
@@ -95,6 +101,9 @@ class Reclaimer {
     DroppedChunks::List blocked;
   };
 
+  static Version death_of_first(const DroppedChunks::List& list) noexcept {
+    return list.first->blocks[list.first->begin].death;
+  }
   std::uint64_t retained_units() const noexcept;
   void look_at_pins(Version published, const ReadSide& reads);
   bool judge(const DroppedBlock& block);
@@ -104,6 +113,8 @@ class Reclaimer {
   DroppedChunks::List again_;    // blocked once, the blocking version's pins are gone
   std::uint64_t dropped_since_run_ = 0;
 
+  Version looked_at_ = 0;       // published when the last scan began: blocks that died later wait for another
+  bool is_behind_ = false;      // the last run's bound left blocks over that its scan can judge
   std::vector<Pinned> pinned_;  // as of the last scan, by version
   std::vector<Pinned> before_;  // scratch
   std::vector<std::uint64_t> words_;
@@ -119,22 +130,25 @@ class Reclaimer {
 };
 
 template <class Release>
-void Reclaimer::run(Version published, const ReadSide& reads, bool everything, Release release) {
+std::uint64_t Reclaimer::run(Version published, const ReadSide& reads, bool everything, Release release) {
   constexpr std::uint64_t base_blocks = 256;
-  std::uint64_t budget = everything ? UINT64_MAX : base_blocks + 2 * dropped_since_run_;
+  const std::uint64_t bound = everything ? UINT64_MAX : base_blocks + 2 * dropped_since_run_;
   dropped_since_run_ = 0;
-  look_at_pins(published, reads);
+  // A scan costs a fence. Later scans find no new pins that could see blocks which were dead by then, so the
+  // last one is good for all that it left over.
+  if (everything || !is_behind_) look_at_pins(published, reads);
+  std::uint64_t judged = 0;
   const auto judge_list = [&](DroppedChunks::List& list) {
-    while (list.count > 0 && budget > 0) {
-      // In order of death: what was dropped for a version not yet published is at the end.
-      if (list.first->blocks[list.first->begin].death > published) return;
-      --budget;
+    while (list.count > 0 && death_of_first(list) <= looked_at_) {  // in order of death
+      if (judged == bound) return true;
+      ++judged;
       const DroppedBlock block = chunks_.pop(list);
       if (judge(block)) release(block.ref, block.units);
     }
+    return false;
   };
-  judge_list(again_);
-  judge_list(dropped_);
+  is_behind_ = judge_list(again_) || judge_list(dropped_);
+  return judged;
 }
 
 template <class Visit>

@@ -13,11 +13,21 @@
 namespace perch::tree {
 namespace {
 
-/// Dropped blocks that are worth a look at the pins: few enough to be still in cache when they are reused.
-constexpr std::uint64_t reclaim_blocks_min = 64;
+/// How much must wait before a commit looks at the pins. A look costs a fence: without membarrier next to
+/// nothing, so that what is freed is still in cache when it is reused; with it up to 10 µs, so that a
+/// thousand blocks share one. Bytes: large rows, and small arenas, do not wait for a thousand of them.
+struct WorthALook {
+  std::uint64_t blocks;
+  std::uint64_t bytes;
+};
+WorthALook worth_a_look(PinMode mode, std::uint64_t arena_bytes) {
+  if (mode == PinMode::sequential) return {64, UINT64_MAX};
+  return {1024, std::min(arena_bytes / 128, std::uint64_t{4} << 20)};
+}
 
-/// Commits that may come, and take a record each, before reclamation gives the first record back.
-constexpr std::uint32_t records_kept = reclaim_blocks_min + 2;
+/// Commits that may come between two questions for room, and take a record each that a pin may hold. Records
+/// that only wait for a look do not count: a commit that is short of memory looks first.
+constexpr std::uint32_t records_kept = 66;
 
 /// Memory that only erasing may use: evicting copies nodes too.
 std::uint64_t erase_reserve_bytes(std::uint64_t arena_bytes) {
@@ -54,6 +64,8 @@ struct Store::Parts {
   Ref write_record(std::int64_t commit_time_ns, std::span<const SourcePosition> positions);
   void publish_stats();
   void estimate_needs();
+  bool can_allocate(const std::vector<Allocator::Need>& needs, std::uint32_t spare_slabs);
+  std::uint64_t reclaim(bool everything);
 
   std::unique_ptr<Arena> arena;
   Allocator allocator;
@@ -140,14 +152,22 @@ void Store::Parts::estimate_needs() {
   }
 }
 
+/// Before it says no, whatever waits for a look gets it.
+bool Store::Parts::can_allocate(const std::vector<Allocator::Need>& needs, std::uint32_t spare_slabs) {
+  while (!allocator.can_allocate(needs, spare_slabs)) {
+    if (!reclaimer.has_work(context.building - 1) || reclaim(false) == 0) return false;
+  }
+  return true;
+}
+
 bool Store::has_room() {
   parts_->estimate_needs();
-  return parts_->allocator.can_allocate(parts_->upsert_needs, 1);  // a slab for whatever changes size
+  return parts_->can_allocate(parts_->upsert_needs, 1);  // a slab for whatever changes size
 }
 
 bool Store::has_room_to_erase() {
   parts_->estimate_needs();
-  return parts_->allocator.can_allocate(parts_->erase_needs, 0);
+  return parts_->can_allocate(parts_->erase_needs, 0);
 }
 
 Placed Store::upsert(TableIndex table, const std::uint64_t* key) { return parts_->tables[table].upsert(key); }
@@ -163,7 +183,11 @@ std::uint64_t Store::rows(TableIndex table) const { return parts_->tables[table]
 Ref Store::Parts::write_record(std::int64_t commit_time_ns, std::span<const SourcePosition> positions) {
   PERCH_ASSERT(positions.size() <= sources_max, "more sources than a version record holds");
   const std::uint32_t size = record_units(tables.size(), positions.size());
-  const Ref ref = allocator.allocate(size);
+  Ref ref = allocator.allocate(size);
+  if (ref == 0) {
+    reclaim(true);
+    ref = allocator.allocate(size);
+  }
   PERCH_ASSERT(ref != 0, "the reserve for erasing includes the record");
   std::byte* const start = address(context.base, ref);
   *reinterpret_cast<VersionRecord*>(start) =
@@ -180,9 +204,7 @@ Version Store::commit(std::int64_t commit_time_ns, std::span<const SourcePositio
   const Version version = parts.context.building;
   const Ref record = parts.write_record(commit_time_ns, positions);
   ControlPage& control = *parts.arena->control();
-  // Sequentially consistent, paired with PinSlot::pin: every slot scan that follows sees the pin of any
-  // reader that did not see this version. It also releases all nodes of the version.
-  control.published.store(pack_word(version, record), std::memory_order_seq_cst);
+  Pins::publish(control.published, pack_word(version, record));
   control.published_version.store(
       version, std::memory_order_release);  // after the word: see ReadSide::published_version
   parts.reads.wake_sleepers();
@@ -195,19 +217,30 @@ Version Store::commit(std::int64_t commit_time_ns, std::span<const SourcePositio
     parts.context.needs_changed = true;
   }
   parts.context.building = version + 1;
-  if (parts.reclaimer.waiting() >= reclaim_blocks_min) {
-    parts.reclaimer.run(version, parts.reads, false,
-                        [&parts](Ref ref, std::uint32_t units) { parts.allocator.release(ref, units); });
+  const WorthALook enough = worth_a_look(parts.reads.pin_mode(), parts.arena->bytes());
+  if (parts.reclaimer.waiting() >= enough.blocks || parts.reclaimer.waiting_bytes() >= enough.bytes) {
+    parts.reclaim(false);
   }
   parts.publish_stats();
   return version;
 }
 
+std::uint64_t Store::Parts::reclaim(bool everything) {
+  return reclaimer.run(context.building - 1, reads, everything,
+                       [this](Ref ref, std::uint32_t units) { allocator.release(ref, units); });
+}
+
 void Store::reclaim_all() {
+  parts_->reclaim(true);
+  parts_->publish_stats();
+}
+
+bool Store::reclaim_some() {
   Parts& parts = *parts_;
-  parts.reclaimer.run(parts.context.building - 1, parts.reads, true,
-                      [&parts](Ref ref, std::uint32_t units) { parts.allocator.release(ref, units); });
+  if (parts.reclaimer.retained_bytes() == 0) return false;
+  parts.reclaim(false);
   parts.publish_stats();
+  return parts.reclaimer.has_work(parts.context.building - 1);
 }
 
 Version Store::published_version() const { return parts_->reads.published_version(); }

@@ -76,6 +76,9 @@ class Store {
 
   /// Looks at the pins now and frees what it may, without a commit and without a bound on the work.
   void reclaim_all();
+  /// The same, but no more work than a commit does. True: call it again, there is more to free. For a writer
+  /// that has nothing to commit: a pin that goes meanwhile gives its memory back all the same.
+  bool reclaim_some();
 
   ReadSide& reads();
   MemoryStats stats() const;                               ///< any thread; of the last commit

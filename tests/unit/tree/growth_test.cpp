@@ -72,7 +72,7 @@ void fill_and_empty(std::uint64_t arena_bytes, const std::vector<TableShape>& sh
     if (round == 0) first_rows = models[0].size();
     CHECK(models[0].size() >= first_rows / 2);  // memory comes back: it does not fill earlier and earlier
     const std::size_t rows = models[0].size();
-    const std::size_t erase_count = round % 3 == 0 ? rows / 2 : round % 3 == 1 ? rows * 2 / 3 : rows;
+    const std::size_t erase_count = round % 3 == 0 ? rows * 2 / 3 : round % 3 == 1 ? rows * 3 / 4 : rows;
     erase_some(*store, tables, models, erase_count, random);
     expect_all(*store, tables, models);
     store->reclaim_all();
