@@ -1,5 +1,6 @@
 #include "readers/snapshot_access.hpp"
 
+#include <algorithm>
 #include <new>
 #include <type_traits>
 
@@ -54,6 +55,33 @@ const void* get(const perch_snapshot* snapshot, std::uint32_t index, const void*
   std::uint64_t words[tree::key_words_max];
   if (!table->codec().encode(static_cast<const std::byte*>(key), words)) return nullptr;
   return snapshot->view.get(table->index(), words);
+}
+
+void get_many(const perch_snapshot* snapshot, std::uint32_t index, const void* keys, std::size_t count,
+              const void** values) noexcept {
+  if (values == nullptr) return;
+  const tables::Table* const table = snapshot->tables->find(index);
+  if (table == nullptr || keys == nullptr) {
+    std::fill_n(values, count, nullptr);
+    return;
+  }
+  const tables::KeyCodec& codec = table->codec();
+  const auto* record = static_cast<const std::byte*>(keys);
+  constexpr std::size_t group_max = 64;  // bounds the stack: 4.5 KiB
+  std::uint64_t words[group_max * tree::key_words_max];
+  const std::byte* found[group_max];
+  for (std::size_t begin = 0; begin < count; begin += group_max) {
+    const std::size_t group = std::min(group_max, count - begin);
+    std::uint64_t no_key = 0;  // bit i: key i of the group is none (NaN)
+    for (std::size_t i = 0; i < group; ++i, record += codec.record_size()) {
+      std::uint64_t* const key_words = words + i * codec.words();
+      if (codec.encode(record, key_words)) continue;
+      no_key |= std::uint64_t{1} << i;
+      std::fill_n(key_words, codec.words(), 0);
+    }
+    snapshot->view.get_many(table->index(), words, static_cast<std::uint32_t>(group), found);
+    for (std::size_t i = 0; i < group; ++i) values[begin + i] = no_key >> i & 1 ? nullptr : found[i];
+  }
 }
 
 /// One end of a range as a bound of the tree. With a prefix of the key the bound is the smallest or largest
@@ -188,6 +216,7 @@ void fill_snapshot_functions(perch_host& host) noexcept {
   host.scan_next = scan_next;
   host.diff_open = diff_open;
   host.diff_next = diff_next;
+  host.get_many = get_many;
 }
 
 }  // namespace perch::readers

@@ -151,6 +151,12 @@ typedef struct perch_host {
   /* Up to max_changes changes; returns how many, 0 at the end. `keys`: room for max_changes key records, or
    * NULL. */
   uint32_t (*diff_next)(perch_cursor* cursor, void* keys, uint32_t max_changes, perch_change* changes);
+
+  /* [any-thread, while the snapshot lives] get for `count` keys: `keys` are key records, one after the other,
+   * and values[i] becomes what get returns for the i-th. Several times faster than as many calls of get,
+   * since the look-ups wait for memory together; use at least 16 keys where there are so many. */
+  void (*get_many)(const perch_snapshot* snapshot, uint32_t table, const void* keys, size_t count,
+                   const void** values);
 } perch_host;
 
 /* ---- What a plugin offers

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -246,6 +247,22 @@ class Snapshot {
   template <class T>
   const typename T::Value* get(const typename T::Key& key) const {
     return static_cast<const typename T::Value*>(view_.host->get(snapshot_, view_.index_of<T>(), &key));
+  }
+  /// values[i] becomes what get returns for keys[i]. Several times faster than as many calls of get, for 16
+  /// keys or more. Throws std::invalid_argument when the two differ in length.
+  template <class T>
+  void get_many(std::span<const typename T::Key> keys, std::span<const typename T::Value*> values) const {
+    if (keys.size() != values.size()) throw std::invalid_argument("get_many: as many values as keys");
+    // The host fills generic pointers; they become typed ones a group at a time.
+    constexpr std::size_t group_max = 64;
+    const void* found[group_max];
+    const std::uint32_t table = view_.index_of<T>();
+    for (std::size_t begin = 0; begin < keys.size(); begin += group_max) {
+      const std::size_t group = keys.size() - begin < group_max ? keys.size() - begin : group_max;
+      view_.host->get_many(snapshot_, table, keys.data() + begin, group, found);
+      for (std::size_t i = 0; i < group; ++i)
+        values[begin + i] = static_cast<const typename T::Value*>(found[i]);
+    }
   }
   template <class T>
   Scan<T> scan() const {

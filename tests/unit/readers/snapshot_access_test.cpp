@@ -1,6 +1,7 @@
 // The reading functions of perch_host, called as a plugin calls them.
 #include "readers/snapshot_access.hpp"
 
+#include <limits>
 #include <random>
 
 #include "test_host.hpp"
@@ -142,6 +143,61 @@ TEST_CASE("get finds values in place, and nothing where there is nothing") {
   CHECK(view.host.snapshot_time_ns(&view.snapshot) == 1'000);
 }
 
+TEST_CASE("get_many finds what get finds, in groups of any size") {
+  PluginView view;
+  fill(view);
+  for (std::uint64_t id = 0; id < 300; ++id) view.rows().put(id * 3, static_cast<std::int64_t>(id));
+  view.commit();
+  std::mt19937 random(5);
+  for (const std::size_t count : {0, 1, 15, 16, 63, 64, 65, 200}) {
+    std::vector<std::uint64_t> ids(count);
+    std::vector<PairKey> pairs(count);
+    for (std::size_t i = 0; i < count; ++i) {
+      ids[i] = random() % 1000;
+      pairs[i] = {{static_cast<char>('a' + random() % 4)}, static_cast<std::int32_t>(random() % 4) - 2};
+    }
+    std::vector<const void*> rows(count + 1, &view);  // one more than asked for: stays as it is
+    view.host.get_many(&view.snapshot, 1, ids.data(), count, rows.data());
+    for (std::size_t i = 0; i < count; ++i) CHECK(rows[i] == view.host.get(&view.snapshot, 1, &ids[i]));
+    CHECK(rows[count] == &view);
+    view.host.get_many(&view.snapshot, 0, pairs.data(), count, rows.data());
+    for (std::size_t i = 0; i < count; ++i) CHECK(rows[i] == view.host.get(&view.snapshot, 0, &pairs[i]));
+    CHECK(rows[count] == &view);
+  }
+}
+
+TEST_CASE("get_many finds nothing for a key that is NaN, and all the others") {
+  const tables::Catalog catalog =
+      tables::Catalog::make({{"levels", {{"level", "float64"}}, {{"amount", "int64"}}, {}}}).value();
+  const auto store = tree::Store::create({std::uint64_t{64} << 20}).value();
+  tables::TableWriter writer(*store, catalog);
+  const std::int64_t amount = 7;
+  for (const double level : {0.0, 1.5, 2.5}) {
+    std::uint64_t word;
+    REQUIRE(catalog.tables()[0]->codec().encode(reinterpret_cast<const std::byte*>(&level), &word));
+    REQUIRE(writer.has_room());
+    writer.upsert(0, &word, reinterpret_cast<const std::byte*>(&amount));
+  }
+  writer.commit(1'000, {});
+  Manifest manifest;
+  manifest.tables = {{"levels", "", ""}};
+  const BoundTables tables(manifest, catalog, "test");
+  const tree::SharedSnapshot pin = store->reads().acquire();
+  const perch_snapshot snapshot{pin->snapshot(), &tables};
+  perch_host host{};
+  fill_snapshot_functions(host);
+
+  const double levels[] = {1.5, std::numeric_limits<double>::quiet_NaN(), -0.0, 2.0, 2.5};
+  const void* values[5];
+  host.get_many(&snapshot, 0, levels, 5, values);
+  CHECK(values[0] == host.get(&snapshot, 0, &levels[0]));
+  CHECK(values[0] != nullptr);
+  CHECK(values[1] == nullptr);
+  CHECK(values[2] != nullptr);
+  CHECK(values[3] == nullptr);
+  CHECK(values[4] != nullptr);
+}
+
 TEST_CASE("what breaks the rules fails and touches nothing") {
   PluginView view;
   fill(view);
@@ -151,6 +207,13 @@ TEST_CASE("what breaks the rules fails and touches nothing") {
   CHECK(view.host.scan_open(&view.snapshot, 2, nullptr, &cursor) == PERCH_FAILED);
   CHECK(view.host.scan_next(&cursor, nullptr, 10, &run) == 0);
   CHECK(view.host.get(&view.snapshot, 99, &b) == nullptr);
+  const void* values[2] = {&b, &b};
+  view.host.get_many(&view.snapshot, 99, &b, 1, values);
+  CHECK(values[0] == nullptr);
+  CHECK(values[1] == &b);
+  view.host.get_many(&view.snapshot, 0, nullptr, 2, values);
+  CHECK(values[1] == nullptr);
+  view.host.get_many(&view.snapshot, 0, &b, 1, nullptr);
   CHECK(view.host.table_rows(&view.snapshot, 99) == 0);
 
   perch_range range = range_of(&b, 3, nullptr, 0);  // the key has two fields

@@ -44,6 +44,13 @@ const void* get(const perch_snapshot* snapshot, std::uint32_t index, const void*
   return row < table.keys.size() && table.keys[row] == words ? table.value(row) : nullptr;
 }
 
+void get_many(const perch_snapshot* snapshot, std::uint32_t index, const void* keys, std::size_t count,
+              const void** values) {
+  const std::size_t record_size = version_of(snapshot).tables.at(index).codec->record_size();
+  for (std::size_t i = 0; i < count; ++i)
+    values[i] = get(snapshot, index, static_cast<const std::byte*>(keys) + i * record_size);
+}
+
 std::size_t bound_row(const FrozenTable& table, const void* key, std::uint32_t fields, bool behind_equal) {
   Words words{};
   table.codec->encode_prefix(static_cast<const std::byte*>(key), fields, behind_equal ? 0xff : 0x00,
@@ -176,6 +183,7 @@ FakeHost::FakeHost(const std::vector<const detail::TableFacts*>& tables) : facts
     return std::uint64_t{version_of(snapshot).tables.at(table).keys.size()};
   };
   c_host_.get = get;
+  c_host_.get_many = get_many;
   c_host_.scan_open = scan_open;
   c_host_.scan_next = scan_next;
   c_host_.diff_open = diff_open;

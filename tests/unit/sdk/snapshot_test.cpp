@@ -68,6 +68,19 @@ TEST_CASE_FIXTURE(ThreeSymbols, "a snapshot tells its version, time and rows, an
   CHECK(snapshot().get<Trades>(key("D", 0)) == nullptr);
 }
 
+TEST_CASE_FIXTURE(ThreeSymbols, "get_many finds what get finds, however many keys there are") {
+  for (const std::size_t count : {0, 1, 16, 64, 65, 200}) {
+    std::vector<trades::Key> keys;
+    for (std::size_t i = 0; i < count; ++i)
+      keys.push_back(key(i % 5 == 4 ? "D" : "B", (i * 37) % 110));  // some of them are not there
+    std::vector<const trades::Value*> values(count, snapshot().get<Trades>(key("A", 1)));
+    snapshot().get_many<Trades>(keys, values);
+    for (std::size_t i = 0; i < count; ++i) CHECK(values[i] == snapshot().get<Trades>(keys[i]));
+  }
+  std::vector<const trades::Value*> too_few(2);
+  CHECK_THROWS_AS(snapshot().get_many<Trades>(std::vector<trades::Key>(3), too_few), std::invalid_argument);
+}
+
 TEST_CASE_FIXTURE(ThreeSymbols, "a scan gives every row of its range in order") {
   CHECK(prices(snapshot().scan<Trades>()).size() == 300);
   CHECK(prices(snapshot().scan<Trades>(key("B", 10), key("B", 13))) == counted(2010, 3));
