@@ -71,10 +71,9 @@ Result<std::unique_ptr<Arena>> Arena::create(std::uint64_t bytes, CommitMemory c
   std::unique_ptr<Arena> arena(new Arena(std::move(fd), static_cast<std::byte*>(writable),
                                          static_cast<const std::byte*>(readable), bytes,
                                          std::move(commit_memory)));
-  if (!arena->need(std::min(bytes, step_bytes_min))) {
+  if (const int error = arena->commit_first(std::min(bytes, step_bytes_min)); error != 0) {
     return fail(ErrorKind::exhausted, "there is no memory for the arena's first " +
-                                          format_size(step_bytes_min) + ": " +
-                                          std::strerror(arena->commit_error()));
+                                          format_size(step_bytes_min) + ": " + std::strerror(error));
   }
   ControlPage* const control = new (arena->writable_) ControlPage{};
   control->magic = arena_magic;
@@ -102,6 +101,14 @@ Arena::~Arena() {
   helper_.join();
   if (readable_ != writable_) munmap(const_cast<std::byte*>(readable_), bytes_);
   munmap(writable_, bytes_);
+}
+
+/// 0 or why not (an errno).
+int Arena::commit_first(std::uint64_t end) {
+  const std::lock_guard lock(mutex_);
+  if (!commit_to(end)) return commit_error();
+  work_came_.notify_one();
+  return 0;
 }
 
 bool Arena::need(std::uint64_t end) {

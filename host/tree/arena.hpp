@@ -61,6 +61,7 @@ class Arena {
   Arena(UniqueFd fd, std::byte* writable, const std::byte* readable, std::uint64_t bytes,
         CommitMemory commit_memory);
   void help();
+  int commit_first(std::uint64_t end);
   bool commit_to(std::uint64_t end);
   bool commit_exactly_to(std::uint64_t target);
 
