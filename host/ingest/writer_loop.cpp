@@ -13,6 +13,9 @@ namespace {
 constexpr std::chrono::milliseconds retry_delay_min{1};
 constexpr std::chrono::milliseconds retry_delay_max{10};
 
+/// Without a row for so long, the writer looks after memory that pins have let go.
+constexpr std::chrono::seconds idle_min{1};
+
 }  // namespace
 
 WriterLoop::WriterLoop(tree::Store& store, const tables::Catalog& catalog, const IngestSpec& spec)
@@ -72,6 +75,7 @@ bool WriterLoop::apply_batch(std::size_t index) {
   const RowBatch* batch = source.queue().front();
   if (batch == nullptr) return false;
   now_ = Clock::now();
+  idle_since_ = {};
   if (rows_waited_ == Clock::time_point{}) rows_waited_ = now_;
   const tree::TableIndex table = source.table().index();
   tree::SourcePosition& position = positions_[index];
@@ -128,11 +132,19 @@ void WriterLoop::sleep_until_due() {
     timeout = first_row_ + max_delay_ - now_;
   } else {
     rows_waited_ = {};
+    if (reclaim_when_idle()) return;
   }
   if (timeout.count() > 0) {
     bell_.sleep([this] { return !work_is_queued() && !stopping_.load(std::memory_order_seq_cst); }, timeout);
     now_ = Clock::now();
   }
+}
+
+/// Commits give memory back, and there are none: a pin that goes now gives its memory back all the same. True:
+/// there is more to give back.
+bool WriterLoop::reclaim_when_idle() {
+  if (idle_since_ == Clock::time_point{}) idle_since_ = now_;
+  return now_ - idle_since_ >= idle_min && store_.reclaim_some();
 }
 
 bool WriterLoop::work_is_queued() const {

@@ -67,6 +67,7 @@ class WriterLoop {
   void commit();
   void publish_status(tree::Version version, std::int64_t commit_time_ns);
   void sleep_until_due();
+  bool reclaim_when_idle();
   bool work_is_queued() const;
   void tell_out_of_room();
   std::uint64_t total_evicted() const;
@@ -86,6 +87,7 @@ class WriterLoop {
   Clock::time_point now_{};          // refreshed once per batch and commit
   Clock::time_point first_row_{};    // when the first uncommitted row was applied
   Clock::time_point rows_waited_{};  // since when rows have been waiting for a commit; zero: none are
+  Clock::time_point idle_since_{};  // since when no row has come; zero: one has, just now
   std::int64_t longest_gap_ns_ = 0;
   std::thread thread_;
 

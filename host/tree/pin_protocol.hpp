@@ -68,18 +68,31 @@ struct PinProtocol {
 
   // ---- Readers. Fences: see PinFences, which has the host's.
 
-  /// Pins what is published, instead of what the slot pinned before. Returns the word. Retries only when
-  /// something was published in between.
+  /// Pins what is published, instead of what the slot pinned before. Returns the word.
   template <class Fences>
-  static std::uint64_t pin(const Atomic<std::uint64_t>& published, Slot& slot, const Fences& fences) {
-    std::uint64_t word = published.load(Atomics::pin_candidate);
+  static std::uint64_t pin(const Atomic<std::uint64_t>& published, Slot& slot, Fences fences) {
+    const std::uint64_t word = published.load(Atomics::pin_candidate);
+    const std::uint64_t confirmed = try_to_pin(published, slot, fences, word);
+    return confirmed == word ? word : pin_again(published, slot, fences, confirmed);
+  }
+
+  /// What is published now: `word`, and then it is pinned, or something newer to try with.
+  template <class Fences>
+  static std::uint64_t try_to_pin(const Atomic<std::uint64_t>& published, Slot& slot, Fences fences,
+                                  std::uint64_t word) {
+    slot.word.store(word, Atomics::pin_store);
+    fences.light();
+    return published.load(Atomics::pin_confirm);
+  }
+
+  /// The rest of pin: something was published in between. Out of line, which halves the cost of the rest.
+  template <class Fences>
+  [[gnu::noinline, gnu::cold]] static std::uint64_t pin_again(const Atomic<std::uint64_t>& published,
+                                                              Slot& slot, Fences fences, std::uint64_t word) {
     for (;;) {
-      slot.word.store(word, Atomics::pin_store);
-      fences.light();
-      const std::uint64_t again = published.load(Atomics::pin_confirm);
-      if (again == word) [[likely]]
-        return word;
-      word = again;
+      const std::uint64_t confirmed = try_to_pin(published, slot, fences, word);
+      if (confirmed == word) return word;
+      word = confirmed;
     }
   }
 
