@@ -76,8 +76,6 @@ class AbslReader : public Reader {
     return with_rows;
   }
 
-  void stall() override {}  // not asked for: EngineKind::has_snapshots
-
  private:
   Shared<words>& shared_;
 };

@@ -5,6 +5,7 @@
 // engines.cpp. Loops are inside the virtual calls, so that a call costs nothing per row.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <memory>
@@ -53,8 +54,16 @@ class Reader {
   virtual std::uint64_t scan() = 0;
   /// Takes a snapshot and gives it back, again and again. Returns how many of them saw rows.
   virtual std::uint64_t snapshots(std::uint64_t times) = 0;
-  /// Holds a snapshot until the reader ends.
-  virtual void stall() = 0;
+  /// Holds a snapshot until the reader ends. For engines that can Ability::snapshots.
+  virtual void stall() {}
+  /// The sum of key + digest of the old value + digest of the new one over all rows that differ between the
+  /// snapshot that `stall` took and one of now. For Ability::diff.
+  virtual std::uint64_t changes_since_stall() { return 0; }
+  /// As get, by way of the plugins' C interface. For Ability::plugins.
+  virtual std::uint64_t get_as_plugin(std::span<const std::uint64_t> keys) {
+    static_cast<void>(keys);
+    return 0;
+  }
 };
 
 /// What an engine has of the system's memory.
@@ -76,10 +85,21 @@ class Engine {
   virtual Memory memory() const = 0;
 };
 
+/// What some workloads need and not every engine has.
+enum class Ability {
+  snapshots,  ///< a reader can stall without stopping the writer
+  diff,       ///< the changes between two snapshots, without a scan of both
+  plugins,    ///< readers can be plugins
+};
+
 struct EngineKind {
   std::string name;
   std::unique_ptr<Engine> (*make)(ValueSize size);
-  bool has_snapshots;  ///< a reader can stall without stopping the writer
+  std::vector<Ability> abilities;
+
+  bool can(std::optional<Ability> ability) const {
+    return !ability || std::count(abilities.begin(), abilities.end(), *ability) != 0;
+  }
 };
 
 /// Those built in, perch first.

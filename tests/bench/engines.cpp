@@ -15,15 +15,15 @@ std::unique_ptr<Engine> make_concread_engine(ValueSize size);
 
 const std::vector<EngineKind>& engine_kinds() {
   static const std::vector<EngineKind> kinds = {
-      {"perch", make_perch_engine, true},
+      {"perch", make_perch_engine, {Ability::snapshots, Ability::diff, Ability::plugins}},
 #ifdef PERCH_BENCH_LMDB
-      {"lmdb", make_lmdb_engine, true},
+      {"lmdb", make_lmdb_engine, {Ability::snapshots}},
 #endif
 #ifdef PERCH_BENCH_ABSL
-      {"absl", make_absl_engine, false},
+      {"absl", make_absl_engine, {}},
 #endif
 #ifdef PERCH_BENCH_CONCREAD
-      {"concread", make_concread_engine, true},
+      {"concread", make_concread_engine, {Ability::snapshots}},
 #endif
   };
   return kinds;

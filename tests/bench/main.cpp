@@ -4,6 +4,7 @@
 #include <fstream>
 #include <iostream>
 
+#include "curve.hpp"
 #include "report.hpp"
 #include "workload.hpp"
 
@@ -14,29 +15,63 @@ using namespace perch::bench;
 struct Options {
   std::uint64_t rows = 1'000'000;
   std::uint64_t repeat = 5;
+  bool all = false;
+  bool curve = false;
+  std::uint64_t rows_max = 100'000'000;
   std::vector<std::string> filters;
   std::vector<std::string> engines;
   std::string json_file;
 };
 
-bool is_chosen(const std::string& name, const std::vector<std::string>& filters) {
-  return std::any_of(filters.begin(), filters.end(),
-                     [&](const std::string& filter) { return name.find(filter) != std::string::npos; });
+bool contains(const std::string& name, const std::string& part) {
+  return name.find(part) != std::string::npos;
+}
+
+std::string names_of_workloads() {
+  std::string names = "Workloads:";
+  for (const Workload& workload : workloads())
+    names += " " + workload.name + (workload.on_request ? "*" : "");
+  return names + "   (* only when named, or with --all: takes much time and memory)";
+}
+
+std::string names_of_engines() {
+  std::string names;
+  for (const EngineKind& kind : engine_kinds()) names += (names.empty() ? "" : " ") + kind.name;
+  return names;
+}
+
+/// The first filter or engine that names nothing, as a message; "" when all do.
+std::string unknown_name(const Options& options) {
+  const auto& all = workloads();
+  for (const std::string& filter : options.filters) {
+    if (std::none_of(all.begin(), all.end(), [&](const Workload& w) { return contains(w.name, filter); }))
+      return "no workload's name contains \"" + filter + "\". " + names_of_workloads();
+  }
+  const auto& kinds = engine_kinds();
+  for (const std::string& engine : options.engines) {
+    if (std::none_of(kinds.begin(), kinds.end(), [&](const EngineKind& kind) { return kind.name == engine; }))
+      return "no engine \"" + engine + "\" here: " + names_of_engines();
+  }
+  return "";
 }
 
 std::vector<const Workload*> choose_workloads(const Options& options) {
   std::vector<const Workload*> chosen;
-  for (const Workload& workload : workloads())
-    if (options.filters.empty() ? !workload.on_request : is_chosen(workload.name, options.filters))
-      chosen.push_back(&workload);
+  for (const Workload& workload : workloads()) {
+    const bool named =
+        std::any_of(options.filters.begin(), options.filters.end(),
+                    [&](const std::string& filter) { return contains(workload.name, filter); });
+    if (options.filters.empty() ? options.all || !workload.on_request : named) chosen.push_back(&workload);
+  }
   return chosen;
 }
 
-std::vector<const EngineKind*> choose_engines(const Options& options) {
+/// `by_default` is used when no engine is named; empty: all.
+std::vector<const EngineKind*> choose_engines(std::vector<std::string> names, const std::string& by_default) {
+  if (names.empty() && !by_default.empty()) names = {by_default};
   std::vector<const EngineKind*> chosen;
   for (const EngineKind& kind : engine_kinds())
-    if (options.engines.empty() || std::count(options.engines.begin(), options.engines.end(), kind.name))
-      chosen.push_back(&kind);
+    if (names.empty() || std::count(names.begin(), names.end(), kind.name)) chosen.push_back(&kind);
   return chosen;
 }
 
@@ -55,7 +90,7 @@ Report measure(const std::vector<const Workload*>& chosen, const std::vector<con
     std::cerr << "repetition " << pass + 1 << " of " << options.repeat << "\n";
     for (const Workload* workload : chosen) {
       for (const auto& engine : engines) {
-        if (workload->needs_snapshots && !engine->kind().has_snapshots) continue;
+        if (!engine->kind().can(workload->needs)) continue;
         for (const Measurement& measurement : workload->run(*engine, pass))
           report.add(workload->name, measurement.unit, engine->kind().name, measurement.value);
       }
@@ -64,19 +99,18 @@ Report measure(const std::vector<const Workload*>& chosen, const std::vector<con
   return report;
 }
 
-std::string names_of_workloads() {
-  std::string names = "Workloads:";
-  for (const Workload& workload : workloads())
-    names += " " + workload.name + (workload.on_request ? "*" : "");
-  return names + "   (* only when named: takes much memory)";
+/// Prints the table; returns the JSON lines.
+std::string run_workloads(const Options& options) {
+  const auto kinds = choose_engines(options.engines, "");
+  const Report report = measure(choose_workloads(options), kinds, options);
+  std::cout << report.table();
+  if (kinds.size() > 1 && kinds.front()->name == "perch")
+    std::cout << "In brackets: how many times perch's number.\n";
+  return report.json_lines(options.rows);
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  Options options;
-  CLI::App app("Measures perch's tree beside other ordered stores: medians, and what they are of perch's.");
-  app.footer(names_of_workloads());
+void add_options(CLI::App& app, Options& options) {
+  app.footer(names_of_workloads() + "\nEngines: " + names_of_engines());
   app.add_option("--filter", options.filters, "Only workloads whose name contains one of these texts")
       ->delimiter(',');
   app.add_option("--engine", options.engines, "Only these engines")->delimiter(',');
@@ -88,12 +122,27 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(1, 1000));
   app.add_option("--json", options.json_file,
                  "Also write an object a line: workload, engine, rows, value, unit");
+  app.add_flag("--all", options.all, "Also the workloads that run only when named");
+  auto* const curve =
+      app.add_flag("--curve", options.curve,
+                   "Instead: the cost per row from 1000 rows to --rows-max, of perch (or the engines named)");
+  app.add_option("--rows-max", options.rows_max, "The curve's largest table")
+      ->capture_default_str()
+      ->check(CLI::Range(1000, 100'000'000))
+      ->needs(curve);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Options options;
+  CLI::App app("Measures perch's tree beside other ordered stores: medians, and what they are of perch's.");
+  add_options(app, options);
   CLI11_PARSE(app, argc, argv);
 
-  const auto chosen = choose_workloads(options);
-  const auto kinds = choose_engines(options);
-  if (chosen.empty() || kinds.empty()) {
-    std::cerr << "nothing to measure: no such workload or engine. " << names_of_workloads() << "\n";
+  for (const std::string& missing : missing_engines()) std::cerr << "without engine " << missing << "\n";
+  if (const std::string message = unknown_name(options); !message.empty()) {
+    std::cerr << message << "\n";
     return 2;
   }
   std::ofstream json;
@@ -104,15 +153,12 @@ int main(int argc, char** argv) {
       return 1;
     }
   }
-  for (const std::string& missing : missing_engines()) std::cerr << "without engine " << missing << "\n";
-  const Report report = measure(chosen, kinds, options);
-  std::cout << report.table();
-  if (json.is_open()) {
-    json << report.json_lines(options.rows) << std::flush;
-    if (!json) {
-      std::cerr << "writing " << options.json_file << " failed\n";
-      return 1;
-    }
+  const std::string lines = options.curve ? run_curve(choose_engines(options.engines, "perch"),
+                                                      {options.rows_max, options.repeat}, std::cout)
+                                          : run_workloads(options);
+  if (json.is_open() && !(json << lines << std::flush)) {
+    std::cerr << "writing " << options.json_file << " failed\n";
+    return 1;
   }
   return 0;
 }

@@ -5,7 +5,9 @@
 #include <cstring>
 
 #include "engine.hpp"
+#include "plugin_view.hpp"
 #include "tree/cursor.hpp"
+#include "tree/diff.hpp"
 #include "tree/store.hpp"
 
 namespace perch::bench {
@@ -72,12 +74,37 @@ class PerchReader : public Reader {
 
   void stall() override { stalled_ = reads_.acquire(); }
 
+  std::uint64_t changes_since_stall() override {
+    tree::Diff diff(stalled_->snapshot(), slot_.pin(), table_, sizeof(Value<words>));
+    std::uint64_t sum = 0;
+    tree::Change change;
+    while (diff.next(change)) {
+      sum += change.key[0];
+      if (change.old_value) sum += digest_at<words>(change.old_value);
+      if (change.new_value) sum += digest_at<words>(change.new_value);
+    }
+    slot_.unpin();
+    return sum;
+  }
+
+  std::uint64_t get_as_plugin(std::span<const std::uint64_t> keys) override {
+    plugin_.show(slot_.pin());
+    std::uint64_t sum = 0;
+    for (const std::uint64_t& key : keys) {
+      const void* const value = plugin_.get(&key);
+      if (value) sum += digest_at<words>(static_cast<const std::byte*>(value));
+    }
+    slot_.unpin();
+    return sum;
+  }
+
  private:
   tree::ReadSide& reads_;
   tree::PinSlot slot_;
   const tree::TableIndex table_;
   std::vector<const std::byte*> values_;
   tree::SharedSnapshot stalled_;
+  PluginView plugin_{words};
 };
 
 template <std::size_t words>

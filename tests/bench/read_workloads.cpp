@@ -45,6 +45,58 @@ std::vector<Measurement> scan(LoadedEngine& loaded, std::uint64_t) {
   return {{"ns/row", total_ns / static_cast<double>(scans * loaded.rows())}};
 }
 
+/// 1000 rows at random are updated, then the changes between before and after are walked through, whole rows
+/// compared.
+std::vector<Measurement> diff(LoadedEngine& loaded, std::uint64_t pass) {
+  constexpr std::uint32_t diffs = 20;
+  double total_ns = 0;
+  std::uint64_t changed_rows = 0;
+  for (std::uint32_t i = 0; i < diffs; ++i) {
+    const auto round = static_cast<std::uint32_t>(pass * 10'000 + 2000 + i);
+    auto rows = random_rows(1000, loaded.rows(), round);
+    std::sort(rows.begin(), rows.end());
+    rows.erase(std::unique(rows.begin(), rows.end()), rows.end());
+    const auto keys = keys_of(rows);
+    std::uint64_t expected = loaded.expected_get(rows);
+    const auto reader = loaded.engine().make_reader();
+    reader->stall();
+    loaded.expect_room(loaded.engine().upsert(keys, round));
+    loaded.note_rows(rows, round);
+    for (const std::uint64_t key : keys) expected += key;
+    expected += loaded.expected_get(rows);
+    const ThreadTimer timer;
+    const std::uint64_t sum = reader->changes_since_stall();
+    total_ns += timer.elapsed_ns();
+    changed_rows += rows.size();
+    loaded.expect_sum(sum, expected, "diff");
+  }
+  return {{"ns/changed row", total_ns / static_cast<double>(changed_rows)}};
+}
+
+/// The same reads by way of the plugins' interface and without it, in turns, so that what else the machine
+/// does meets both.
+std::vector<Measurement> get_through_plugin_interface(LoadedEngine& loaded, std::uint64_t pass) {
+  constexpr std::size_t turn = 4000;
+  static_assert(gets % (2 * turn) == 0, "as many turns each");
+  const auto rows = random_rows(gets, loaded.rows(), pass + 2000);
+  const auto keys = keys_of(rows);
+  std::uint64_t sum = 0;
+  double direct_ns = 0;
+  double plugin_ns = 0;
+  for (std::size_t at = 0; at < keys.size(); at += 2 * turn) {
+    const ThreadTimer direct_timer;
+    sum += loaded.reader().get(std::span(keys).subspan(at, turn));
+    direct_ns += direct_timer.elapsed_ns();
+    const ThreadTimer plugin_timer;
+    sum += loaded.reader().get_as_plugin(std::span(keys).subspan(at + turn, turn));
+    plugin_ns += plugin_timer.elapsed_ns();
+  }
+  loaded.expect_sum(sum, loaded.expected_get(rows), "get_through_plugin_interface");
+  return {{"ns/row direct", direct_ns / (gets / 2)},
+          {"ns/row plugin", plugin_ns / (gets / 2)},
+          {"plugin / direct", plugin_ns / direct_ns}};
+}
+
 std::vector<Measurement> snapshot(LoadedEngine& loaded, std::uint64_t) {
   constexpr std::uint64_t times = 2'000'000;
   const ThreadTimer timer;

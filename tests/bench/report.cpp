@@ -1,25 +1,12 @@
 #include "report.hpp"
 
 #include <algorithm>
-#include <cstdio>
+#include <limits>
 #include <nlohmann/json.hpp>
 
+#include "text_table.hpp"
+
 namespace perch::bench {
-
-namespace {
-
-std::string number(double value) {
-  char text[64];
-  std::snprintf(text, sizeof text, value < 10 ? "%.2f" : value < 100 ? "%.1f" : "%.0f", value);
-  return text;
-}
-
-std::string padded(const std::string& text, std::size_t width, bool right) {
-  const std::string padding(width > text.size() ? width - text.size() : 0, ' ');
-  return right ? padding + text : text + padding;
-}
-
-}  // namespace
 
 double Report::Cell::median() const {
   std::vector<double> sorted = values;
@@ -45,29 +32,35 @@ void Report::add(const std::string& workload, const std::string& unit, const std
   cell->values.push_back(value);
 }
 
-std::string Report::table() const {
-  constexpr std::size_t name_width = 22, unit_width = 11, value_width = 9, ratio_width = 9;
-  std::string text = padded("workload", name_width, false) + padded("unit", unit_width, false);
-  for (const std::string& engine : engines_) {
-    text += padded(engine, value_width, true);
-    if (engine != "perch") text += std::string(ratio_width, ' ');
-  }
-  text += "\n";
+double Report::median(const std::string& workload, const std::string& unit, const std::string& engine) const {
   for (const Line& line : lines_) {
-    text += padded(line.workload, name_width, false) + padded(line.unit, unit_width, false);
+    if (line.workload != workload || line.unit != unit) continue;
+    if (const Cell* cell = line.find(engine)) return cell->median();
+  }
+  return std::numeric_limits<double>::quiet_NaN();
+}
+
+std::string Report::table() const {
+  TextTable table;
+  std::vector<std::string> head = {"workload", "unit"};
+  for (const std::string& engine : engines_) {
+    head.push_back(engine);
+    if (engine != "perch") head.emplace_back();
+  }
+  table.add(head);
+  for (const Line& line : lines_) {
+    std::vector<std::string> cells = {line.workload, line.unit};
     const Cell* perch = line.find("perch");
     for (const std::string& engine : engines_) {
       const Cell* cell = line.find(engine);
-      text += padded(cell ? number(cell->median()) : "-", value_width, true);
+      cells.push_back(cell ? readable(cell->median()) : "-");
       if (engine == "perch") continue;
       const bool comparable = cell && perch && perch->median() > 0;
-      text += padded(comparable ? " (" + number(cell->median() / perch->median()) + "x)" : "", ratio_width,
-                     false);
+      cells.push_back(comparable ? "(" + readable(cell->median() / perch->median()) + "x)" : "");
     }
-    text.erase(text.find_last_not_of(' ') + 1);
-    text += "\n";
+    table.add(cells);
   }
-  return text;
+  return table.text(2);
 }
 
 std::string Report::json_lines(std::uint64_t rows) const {

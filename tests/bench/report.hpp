@@ -15,6 +15,8 @@ class Report {
   /// A line per workload and unit, a column per engine; behind other engines' values what they are of
   /// perch's.
   std::string table() const;
+  /// Of all values added; not a number when there are none.
+  double median(const std::string& workload, const std::string& unit, const std::string& engine) const;
   /// An object a line: {"workload","engine","rows","value","unit"}.
   std::string json_lines(std::uint64_t rows) const;
 

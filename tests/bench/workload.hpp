@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,8 +20,8 @@ using RunWorkload = std::vector<Measurement> (*)(LoadedEngine& loaded, std::uint
 
 struct Workload {
   std::string name;
-  bool needs_snapshots;  ///< engines without them sit it out
-  bool on_request;       ///< runs only when named, or with --all: takes much memory
+  std::optional<Ability> needs;  ///< engines without it sit it out
+  bool on_request;               ///< runs only when named, or with --all: takes much time and memory
   RunWorkload run;
 };
 
@@ -29,6 +30,8 @@ const std::vector<Workload>& workloads();
 std::vector<Measurement> get_random(LoadedEngine& loaded, std::uint64_t pass);
 std::vector<Measurement> get_many(LoadedEngine& loaded, std::uint64_t pass);
 std::vector<Measurement> scan(LoadedEngine& loaded, std::uint64_t pass);
+std::vector<Measurement> diff(LoadedEngine& loaded, std::uint64_t pass);
+std::vector<Measurement> get_through_plugin_interface(LoadedEngine& loaded, std::uint64_t pass);
 std::vector<Measurement> snapshot(LoadedEngine& loaded, std::uint64_t pass);
 std::vector<Measurement> upsert_random_1(LoadedEngine& loaded, std::uint64_t pass);
 std::vector<Measurement> upsert_random_16(LoadedEngine& loaded, std::uint64_t pass);
