@@ -59,10 +59,10 @@ class Reader {
   /// The sum of key + digest of the old value + digest of the new one over all rows that differ between the
   /// snapshot that `stall` took and one of now. For Ability::diff.
   virtual std::uint64_t changes_since_stall() { return 0; }
-  /// As get, by way of the plugins' C interface. For Ability::plugins.
-  virtual std::uint64_t get_as_plugin(std::span<const std::uint64_t> keys) {
-    static_cast<void>(keys);
-    return 0;
+  /// As get and get_many, by way of the plugins' C interface. For Ability::plugins.
+  virtual std::uint64_t get_as_plugin(std::span<const std::uint64_t> keys) { return get(keys); }
+  virtual std::uint64_t get_many_as_plugin(std::span<const std::uint64_t> keys, std::size_t batch) {
+    return get_many(keys, batch);
   }
 };
 

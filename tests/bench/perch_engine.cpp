@@ -98,6 +98,20 @@ class PerchReader : public Reader {
     return sum;
   }
 
+  std::uint64_t get_many_as_plugin(std::span<const std::uint64_t> keys, std::size_t batch) override {
+    plugin_.show(slot_.pin());
+    plugin_values_.resize(batch);
+    std::uint64_t sum = 0;
+    for (std::size_t at = 0; at < keys.size(); at += batch) {
+      const std::size_t count = std::min(batch, keys.size() - at);
+      plugin_.get_many(keys.data() + at, count, plugin_values_.data());
+      for (std::size_t i = 0; i < count; ++i)
+        if (plugin_values_[i]) sum += digest_at<words>(static_cast<const std::byte*>(plugin_values_[i]));
+    }
+    slot_.unpin();
+    return sum;
+  }
+
  private:
   tree::ReadSide& reads_;
   tree::PinSlot slot_;
@@ -105,6 +119,7 @@ class PerchReader : public Reader {
   std::vector<const std::byte*> values_;
   tree::SharedSnapshot stalled_;
   PluginView plugin_{words};
+  std::vector<const void*> plugin_values_;
 };
 
 template <std::size_t words>

@@ -18,6 +18,9 @@ class PluginView {
   /// From here on plugin functions see this version; its pin is the caller's.
   void show(const tree::Snapshot& snapshot) noexcept { snapshot_.view = snapshot; }
   const void* get(const void* key) const noexcept { return host_.get(&snapshot_, 0, key); }
+  void get_many(const void* keys, std::size_t count, const void** values) const noexcept {
+    host_.get_many(&snapshot_, 0, keys, count, values);
+  }
 
  private:
   const tables::Catalog catalog_;

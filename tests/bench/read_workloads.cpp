@@ -9,6 +9,7 @@ namespace perch::bench {
 namespace {
 
 constexpr std::uint64_t gets = 1'000'000;
+constexpr std::size_t many = 16;  // keys a call
 
 /// Times `get(keys)`, which returns a sum of digests.
 template <class Get>
@@ -22,17 +23,43 @@ std::vector<Measurement> time_gets(LoadedEngine& loaded, std::uint64_t seed, con
   return {{"ns/row", total_ns / gets}};
 }
 
+/// The same reads with and without the plugins' interface, in turns, so that what else the machine does meets
+/// both.
+template <class Direct, class Plugin>
+std::vector<Measurement> time_both(LoadedEngine& loaded, std::uint64_t seed, const char* name, Direct direct,
+                                   Plugin plugin) {
+  constexpr std::size_t turn = 4000;
+  static_assert(gets % (2 * turn) == 0, "as many turns each");
+  const auto rows = random_rows(gets, loaded.rows(), seed);
+  const auto keys = keys_of(rows);
+  std::uint64_t sum = 0;
+  double direct_ns = 0;
+  double plugin_ns = 0;
+  for (std::size_t at = 0; at < keys.size(); at += 2 * turn) {
+    const ThreadTimer direct_timer;
+    sum += direct(std::span(keys).subspan(at, turn));
+    direct_ns += direct_timer.elapsed_ns();
+    const ThreadTimer plugin_timer;
+    sum += plugin(std::span(keys).subspan(at + turn, turn));
+    plugin_ns += plugin_timer.elapsed_ns();
+  }
+  loaded.expect_sum(sum, loaded.expected_get(rows), name);
+  return {{"ns/row direct", direct_ns / (gets / 2)},
+          {"ns/row plugin", plugin_ns / (gets / 2)},
+          {"plugin / direct", plugin_ns / direct_ns}};
+}
+
 }  // namespace
 
 std::vector<Measurement> get_random(LoadedEngine& loaded, std::uint64_t pass) {
   return time_gets(loaded, pass + 1, "get_random", [&](auto keys) { return loaded.reader().get(keys); });
 }
 
-/// 16 keys a call. An engine without such a call gets them one by one: its column is then its get's, and the
-/// ratio is against that.
+/// `many` keys a call. An engine without such a call gets them one by one: its column is then its get's, and
+/// the ratio is against that.
 std::vector<Measurement> get_many(LoadedEngine& loaded, std::uint64_t pass) {
   return time_gets(loaded, pass + 1000, "get_many",
-                   [&](auto keys) { return loaded.reader().get_many(keys, 16); });
+                   [&](auto keys) { return loaded.reader().get_many(keys, many); });
 }
 
 std::vector<Measurement> scan(LoadedEngine& loaded, std::uint64_t) {
@@ -73,28 +100,19 @@ std::vector<Measurement> diff(LoadedEngine& loaded, std::uint64_t pass) {
   return {{"ns/changed row", total_ns / static_cast<double>(changed_rows)}};
 }
 
-/// The same reads by way of the plugins' interface and without it, in turns, so that what else the machine
-/// does meets both.
 std::vector<Measurement> get_through_plugin_interface(LoadedEngine& loaded, std::uint64_t pass) {
-  constexpr std::size_t turn = 4000;
-  static_assert(gets % (2 * turn) == 0, "as many turns each");
-  const auto rows = random_rows(gets, loaded.rows(), pass + 2000);
-  const auto keys = keys_of(rows);
-  std::uint64_t sum = 0;
-  double direct_ns = 0;
-  double plugin_ns = 0;
-  for (std::size_t at = 0; at < keys.size(); at += 2 * turn) {
-    const ThreadTimer direct_timer;
-    sum += loaded.reader().get(std::span(keys).subspan(at, turn));
-    direct_ns += direct_timer.elapsed_ns();
-    const ThreadTimer plugin_timer;
-    sum += loaded.reader().get_as_plugin(std::span(keys).subspan(at + turn, turn));
-    plugin_ns += plugin_timer.elapsed_ns();
-  }
-  loaded.expect_sum(sum, loaded.expected_get(rows), "get_through_plugin_interface");
-  return {{"ns/row direct", direct_ns / (gets / 2)},
-          {"ns/row plugin", plugin_ns / (gets / 2)},
-          {"plugin / direct", plugin_ns / direct_ns}};
+  Reader& reader = loaded.reader();
+  return time_both(
+      loaded, pass + 2000, "get_through_plugin_interface", [&](auto keys) { return reader.get(keys); },
+      [&](auto keys) { return reader.get_as_plugin(keys); });
+}
+
+std::vector<Measurement> get_many_through_plugin_interface(LoadedEngine& loaded, std::uint64_t pass) {
+  Reader& reader = loaded.reader();
+  return time_both(
+      loaded, pass + 3000, "get_many_through_plugin_interface",
+      [&](auto keys) { return reader.get_many(keys, many); },
+      [&](auto keys) { return reader.get_many_as_plugin(keys, many); });
 }
 
 std::vector<Measurement> snapshot(LoadedEngine& loaded, std::uint64_t) {

@@ -16,6 +16,7 @@ const std::vector<Workload>& workloads() {
       {"read_while_write", {}, false, read_while_write},
       {"diff", Ability::diff, false, diff},
       {"get_through_plugin_interface", Ability::plugins, false, get_through_plugin_interface},
+      {"get_many_through_plugin_interface", Ability::plugins, false, get_many_through_plugin_interface},
       {"stalled_reader_memory", Ability::snapshots, true, stalled_reader_memory},
   };
   return all;

@@ -32,6 +32,7 @@ std::vector<Measurement> get_many(LoadedEngine& loaded, std::uint64_t pass);
 std::vector<Measurement> scan(LoadedEngine& loaded, std::uint64_t pass);
 std::vector<Measurement> diff(LoadedEngine& loaded, std::uint64_t pass);
 std::vector<Measurement> get_through_plugin_interface(LoadedEngine& loaded, std::uint64_t pass);
+std::vector<Measurement> get_many_through_plugin_interface(LoadedEngine& loaded, std::uint64_t pass);
 std::vector<Measurement> snapshot(LoadedEngine& loaded, std::uint64_t pass);
 std::vector<Measurement> upsert_random_1(LoadedEngine& loaded, std::uint64_t pass);
 std::vector<Measurement> upsert_random_16(LoadedEngine& loaded, std::uint64_t pass);
