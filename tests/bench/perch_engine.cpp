@@ -147,9 +147,10 @@ class PerchEngine : public Engine {
   }
 
   bool append_and_evict(std::uint64_t first_new, std::uint64_t first_old, std::uint64_t count) override {
-    for (std::uint64_t i = 0; i < count; ++i) {
+    for (std::uint64_t i = 0; i < count; ++i)
       if (!put(first_new + i, 0)) return false;
-      const std::uint64_t old = first_old + i;
+    for (std::uint64_t old = first_old; old < first_old + count; ++old) {
+      if (!store_->has_room_to_erase()) return false;
       store_->erase(table_, &old);
     }
     store_->commit(0, {});
