@@ -1,4 +1,5 @@
 // lmdb: LMDB without syncing, written through its map, on tmpfs; read transactions are reset and renewed.
+// Gets are mdb_get: a cursor with MDB_SET takes as many instructions (1263 to 1266 each at 100 000 rows).
 #include <lmdb.h>
 #include <unistd.h>
 

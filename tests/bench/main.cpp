@@ -31,7 +31,7 @@ std::string names_of_workloads() {
   std::string names = "Workloads:";
   for (const Workload& workload : workloads())
     names += " " + workload.name + (workload.on_request ? "*" : "");
-  return names + "   (* only when named, or with --all: takes much time and memory)";
+  return names + "   (* only when named, or with --all, and once: takes much time and memory)";
 }
 
 std::string names_of_engines() {
@@ -91,6 +91,7 @@ Report measure(const std::vector<const Workload*>& chosen, const std::vector<con
     for (const Workload* workload : chosen) {
       for (const auto& engine : engines) {
         if (!engine->kind().can(workload->needs)) continue;
+        if (workload->on_request && pass > 0) continue;  // takes minutes; memory varies little
         for (const Measurement& measurement : workload->run(*engine, pass))
           report.add(workload->name, measurement.unit, engine->kind().name, measurement.value);
       }

@@ -21,7 +21,7 @@ using RunWorkload = std::vector<Measurement> (*)(LoadedEngine& loaded, std::uint
 struct Workload {
   std::string name;
   std::optional<Ability> needs;  ///< engines without it sit it out
-  bool on_request;               ///< runs only when named, or with --all: takes much time and memory
+  bool on_request;  ///< runs only when named, or with --all, and once: takes much time and memory
   RunWorkload run;
 };
 
