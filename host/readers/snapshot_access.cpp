@@ -72,15 +72,14 @@ void get_many(const perch_snapshot* snapshot, std::uint32_t index, const void* k
   const std::byte* found[group_max];
   for (std::size_t begin = 0; begin < count; begin += group_max) {
     const std::size_t group = std::min(group_max, count - begin);
-    std::uint64_t no_key = 0;  // bit i: key i of the group is none (NaN)
     for (std::size_t i = 0; i < group; ++i, record += codec.record_size()) {
       std::uint64_t* const key_words = words + i * codec.words();
-      if (codec.encode(record, key_words)) continue;
-      no_key |= std::uint64_t{1} << i;
-      std::fill_n(key_words, codec.words(), 0);
+      // A key that is NaN is in no table, and neither are words of zeros where a key has floats: they are a
+      // NaN too.
+      if (!codec.encode(record, key_words)) std::fill_n(key_words, codec.words(), 0);
     }
     snapshot->view.get_many(table->index(), words, static_cast<std::uint32_t>(group), found);
-    for (std::size_t i = 0; i < group; ++i) values[begin + i] = no_key >> i & 1 ? nullptr : found[i];
+    std::copy_n(found, group, values + begin);
   }
 }
 

@@ -187,15 +187,16 @@ TEST_CASE("get_many finds nothing for a key that is NaN, and all the others") {
   perch_host host{};
   fill_snapshot_functions(host);
 
-  const double levels[] = {1.5, std::numeric_limits<double>::quiet_NaN(), -0.0, 2.0, 2.5};
-  const void* values[5];
-  host.get_many(&snapshot, 0, levels, 5, values);
-  CHECK(values[0] == host.get(&snapshot, 0, &levels[0]));
-  CHECK(values[0] != nullptr);
-  CHECK(values[1] == nullptr);
-  CHECK(values[2] != nullptr);
-  CHECK(values[3] == nullptr);
-  CHECK(values[4] != nullptr);
+  std::vector<double> levels(200, 1.5);  // several groups: what one left behind must not answer for the next
+  levels[1] = levels[65] = levels[199] = std::numeric_limits<double>::quiet_NaN();
+  levels[2] = levels[66] = 2.0;
+  levels[3] = levels[67] = -0.0;
+  std::vector<const void*> values(levels.size());
+  host.get_many(&snapshot, 0, levels.data(), levels.size(), values.data());
+  for (std::size_t i = 0; i < levels.size(); ++i) {
+    CHECK(values[i] == host.get(&snapshot, 0, &levels[i]));
+    CHECK((values[i] == nullptr) == (levels[i] == 2.0 || levels[i] != levels[i]));
+  }
 }
 
 TEST_CASE("what breaks the rules fails and touches nothing") {
