@@ -43,7 +43,9 @@ Result<std::unique_ptr<RunningHost>> RunningHost::start(Config config) {
 RunningHost::RunningHost(Config config, tables::Catalog catalog, std::unique_ptr<tree::Store> store)
     : config_(std::move(config)), catalog_(std::move(catalog)), store_(std::move(store)) {
   readers_ = std::make_unique<readers::ReaderManager>(config_.readers, catalog_, store_->reads(), events_);
-  ingest_ = std::make_unique<ingest::Ingest>(*store_, catalog_, config_.ingest);
+  ingest_ = std::make_unique<ingest::Ingest>(*store_, catalog_, config_.ingest, [this] {
+    return readers::who_retains(readers::pinned_versions(store_->retained_versions(), readers_->pins()));
+  });
   server_ = std::make_unique<control::Server>(
       control::Host{config_.name, PERCH_VERSION, unix_now_ns(), catalog_, *store_, *ingest_, *readers_,
                     events_, config_.readers.probation},

@@ -30,6 +30,7 @@ std::string readers_text(const Json& list) {
                    {"GEN", Align::right},
                    {"VERSION", Align::right},
                    {"LAG", Align::right},
+                   {"RETAINS", Align::right},
                    {"STEPS", Align::right},
                    {"P50", Align::right},
                    {"P99", Align::right},
@@ -44,6 +45,7 @@ std::string readers_text(const Json& list) {
         {name, exact_text(reader.at("plugin")) + " " + exact_text(reader.at("plugin_version")),
          exact_text(reader.at("state")), exact_text(reader.at("generation")),
          grouped_text(reader.at("version").get<std::uint64_t>()), lag_text(published, reader),
+         format_size(reader.at("retained_bytes").get<std::uint64_t>()),
          grouped_text(reader.at("steps").get<std::uint64_t>()), duration_text(reader.at("callback_p50_ns")),
          duration_text(reader.at("callback_p99_ns")), duration_text(reader.at("callback_max_ns")),
          grouped_text(reader.at("publications").get<std::uint64_t>()), exact_text(reader.at("restarts"))});

@@ -27,16 +27,16 @@ std::string head_text(const Json& status) {
                               count_text(commits.at("rows")) +
                               " rows committed, longest wait for a commit while rows were there " +
                               duration_text(commits.at("longest_gap_ns")));
-  text +=
-      line("memory", size_text(memory.at("live_bytes")) + " live, " + size_text(memory.at("retained_bytes")) +
-                         " retained, " + size_text(memory.at("free_bytes")) + " free, " +
-                         size_text(memory.at("committed_bytes")) + " of " +
-                         size_text(memory.at("reserved_bytes")) + " committed");
+  text += line("memory",
+               size_text(memory.at("live_bytes")) + " live, " + size_text(memory.at("retained_bytes")) +
+                   " retained, " + size_text(memory.at("free_bytes")) + " free, " +
+                   size_text(memory.at("committed_bytes")) + " of " + size_text(memory.at("reserved_bytes")) +
+                   " committed (" + size_text(memory.at("huge_bytes")) + " in huge pages)");
   const Json& log = status.at("log");
   text += line("log", "level " + exact_text(log.at("level")) + ", " + count_text(log.at("dropped")) +
                           " messages dropped");
   if (commits.at("out_of_room").get<bool>()) {
-    text += line("arena", "FULL: sources are held back until there is room");
+    text += line("FULL", exact_text(commits.at("out_of_room_reason")));
   }
   return text;
 }
@@ -69,6 +69,26 @@ std::string readers_text(const Json& readers) {
   return table.empty() ? "no readers\n" : table.text();
 }
 
+std::string holders_text(const Json& holders) {
+  std::string text;
+  for (const Json& holder : holders) {
+    text += (text.empty() ? "" : ", ") + exact_text(holder.at("reader")) + " (generation " +
+            exact_text(holder.at("generation")) + ": " + exact_text(holder.at("what")) + ")";
+  }
+  return text.empty() ? "given up since the writer looked" : text;
+}
+
+std::string snapshots_text(const Json& snapshots) {
+  TextTable table(
+      {{"SNAPSHOT", Align::right}, {"PINNED FOR", Align::right}, {"RETAINS", Align::right}, {"BY"}});
+  for (const Json& each : snapshots) {
+    const Json& age = each.at("age_ns");
+    table.add_row({count_text(each.at("version")), age.is_null() ? "" : duration_text(age),
+                   size_text(each.at("bytes")), holders_text(each.at("holders"))});
+  }
+  return table.empty() ? "no pinned snapshots\n" : table.text();
+}
+
 Outcome<int> status(const Context& context) {
   const auto status = context.call("host.status", Json::object());
   if (!status) return end_with(status.error());
@@ -76,7 +96,8 @@ Outcome<int> status(const Context& context) {
     print(*status);
   } else {
     print(head_text(*status) + "\n" + tables_text(status->at("tables")) + "\n" +
-          sources_text(status->at("sources")) + "\n" + readers_text(status->at("readers")));
+          sources_text(status->at("sources")) + "\n" + readers_text(status->at("readers")) + "\n" +
+          snapshots_text(status->at("snapshots")));
   }
   return exit_done;
 }
@@ -84,7 +105,8 @@ Outcome<int> status(const Context& context) {
 }  // namespace
 
 void add_status_command(CLI::App& app, Context& context) {
-  add_command(app, "status", "The host at a glance: version, memory, tables, sources, readers",
+  add_command(app, "status",
+              "The host at a glance: version, memory, tables, sources, readers, pinned snapshots",
               "perch status")
       ->callback([&context] { context.run = [&context] { return status(context); }; });
 }

@@ -4,6 +4,7 @@
 #include "base/log.hpp"
 #include "base/units.hpp"
 #include "control/method.hpp"
+#include "control/snapshots_json.hpp"
 #include "control/status_json.hpp"
 
 namespace perch::control {
@@ -30,8 +31,7 @@ Json tables_json(const Host& host) {
 
 void status(const Call& call) {
   const Host& host = call.host;
-  Json readers = Json::array();
-  for (const auto& reader : host.readers.readers()) readers.push_back(to_json(reader));
+  const std::vector<readers::PinnedVersion> pinned = pinned_versions(host);
   const Json status{{"name", host.name},
                     {"version", host.version},
                     {"pid", ::getpid()},
@@ -42,7 +42,8 @@ void status(const Call& call) {
                     {"tables", tables_json(host)},
                     {"memory", to_json(host.store.stats())},
                     {"sources", sources_json(host)},
-                    {"readers", std::move(readers)},
+                    {"readers", readers_json(host, pinned)},
+                    {"snapshots", snapshots_json(pinned)},
                     {"probation_ns", host.probation.count()},
                     {"events", host.events.published()},
                     {"log", {{"level", log::level()}, {"dropped", log::dropped()}}}};
@@ -70,12 +71,9 @@ void methods(const Call& call) {
 void sources(const Call& call) { call.answer(to_text(Json{{"sources", sources_json(call.host)}})); }
 
 void snapshots(const Call& call) {
-  Json retained = Json::array();
-  for (const auto& version : call.host.store.retained_versions()) {
-    retained.push_back({{"version", version.version}, {"bytes", version.bytes}});
-  }
   call.answer(to_text(Json{{"published_version", call.host.store.reads().published_version()},
-                           {"retained", std::move(retained)}}));
+                           {"retained_bytes", call.host.store.stats().retained_bytes},
+                           {"snapshots", snapshots_json(pinned_versions(call.host))}}));
 }
 
 void log_level(const Call& call) {
@@ -97,14 +95,14 @@ void log_level(const Call& call) {
 std::span<const Method> host_methods() {
   static const std::vector<Method> table{
       {"host.status",
-       "The host at a glance: version, commits, tables, memory, sources, readers",
+       "The host at a glance: version, commits, tables, memory, sources, readers, pinned versions",
        false,
        {},
        status},
       {"host.methods", "This list", false, {}, methods},
       {"source.list", "Every source with its state, rows and rejects", false, {}, sources},
       {"snapshot.list",
-       "The published version, and the versions that readers hold back with their bytes",
+       "Every pinned version: since when, which readers hold it and for what, the bytes that hang on it",
        false,
        {},
        snapshots},

@@ -6,6 +6,7 @@
 
 #include "base/units.hpp"
 #include "control/method.hpp"
+#include "control/snapshots_json.hpp"
 #include "control/status_json.hpp"
 
 namespace perch::control {
@@ -35,10 +36,8 @@ ReaderManager::Done<ReaderStatus> answer_with_status(const Call& call) {
 }
 
 void list(const Call& call) {
-  Json readers = Json::array();
-  for (const auto& reader : call.host.readers.readers()) readers.push_back(to_json(reader));
   call.answer(to_text(Json{{"published_version", call.host.store.reads().published_version()},
-                           {"readers", std::move(readers)}}));
+                           {"readers", readers_json(call.host, pinned_versions(call.host))}}));
 }
 
 void load(const Call& call) {
@@ -99,7 +98,11 @@ const Parameter plugin_file{"file", ParameterType::text, true, "the plugin's .so
 
 std::span<const Method> reader_methods() {
   static const std::vector<Method> table{
-      {"reader.list", "Every reader with its state, generation, version and metrics", false, {}, list},
+      {"reader.list",
+       "Every reader with its state, generation, version, retained bytes and metrics",
+       false,
+       {},
+       list},
       {"reader.load",
        "Runs a plugin file as a reader; answers when it runs",
        true,

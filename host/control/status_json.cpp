@@ -38,7 +38,8 @@ Json to_json(const ingest::CommitStatus& commits) {
           {"rows", commits.rows},
           {"last_commit_ns", commits.last_commit_ns},
           {"longest_gap_ns", commits.longest_gap_ns},
-          {"out_of_room", commits.out_of_room}};
+          {"out_of_room", commits.out_of_room},
+          {"out_of_room_reason", commits.out_of_room_reason}};
 }
 
 Json to_json(const readers::ReaderStatus& reader) {

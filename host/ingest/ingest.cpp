@@ -11,11 +11,11 @@
 namespace perch::ingest {
 
 struct Ingest::Parts {
-  Parts(tree::Store& store, const tables::Catalog& tables, IngestSpec the_spec)
+  Parts(tree::Store& store, const tables::Catalog& tables, IngestSpec the_spec, WhoRetains who_retains)
       : spec(std::move(the_spec)),
         catalog(tables),
         rejects(spec.reject_log, spec.reject_log_bytes_max),
-        writer(store, catalog, spec) {}
+        writer(store, catalog, spec, std::move(who_retains)) {}
 
   Result<void> open_sources();
 
@@ -42,8 +42,8 @@ Result<void> Ingest::Parts::open_sources() {
   return {};
 }
 
-Ingest::Ingest(tree::Store& store, const tables::Catalog& catalog, IngestSpec spec)
-    : parts_(std::make_unique<Parts>(store, catalog, std::move(spec))) {}
+Ingest::Ingest(tree::Store& store, const tables::Catalog& catalog, IngestSpec spec, WhoRetains who_retains)
+    : parts_(std::make_unique<Parts>(store, catalog, std::move(spec), std::move(who_retains))) {}
 
 Ingest::~Ingest() { stop(); }
 

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -37,6 +38,10 @@ struct IngestSpec {
   std::uint64_t reject_log_bytes_max = 64ull << 20;  ///< then it is renamed to <name>.1 and begun anew
 };
 
+/// Which readers hold memory back, in words; "" when none does. Called when the arena is full, on the
+/// writer's thread.
+using WhoRetains = std::function<std::string()>;
+
 struct SourceStatus {
   std::string name;
   std::string type;  ///< exec, file, stdin
@@ -59,13 +64,14 @@ struct CommitStatus {
   std::int64_t last_commit_ns = 0;  ///< since 1970 UTC
   std::int64_t longest_gap_ns = 0;  ///< between two commits while rows were waiting
   bool out_of_room = false;         ///< the arena is full: sources are held back until there is room
+  std::string out_of_room_reason;   ///< what is full, who holds memory back, what to do
 };
 
 /// Thread safety: start and stop from one thread; the rest from any.
 class Ingest {
  public:
   /// `store` and `catalog` outlive this; from start to stop the store's writer side belongs to it.
-  Ingest(tree::Store& store, const tables::Catalog& catalog, IngestSpec spec);
+  Ingest(tree::Store& store, const tables::Catalog& catalog, IngestSpec spec, WhoRetains who_retains = {});
   ~Ingest();
 
   /// Opens files and starts all threads. Errors name the source.

@@ -4,6 +4,8 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <cstring>
+#include <utility>
 
 #include "base/units.hpp"
 
@@ -18,11 +20,13 @@ constexpr std::chrono::seconds idle_min{1};
 
 }  // namespace
 
-WriterLoop::WriterLoop(tree::Store& store, const tables::Catalog& catalog, const IngestSpec& spec)
+WriterLoop::WriterLoop(tree::Store& store, const tables::Catalog& catalog, const IngestSpec& spec,
+                       WhoRetains who_retains)
     : store_(store),
       table_count_(catalog.tables().size()),
       max_rows_(std::max(spec.commit_max_rows, 1u)),
       max_delay_(spec.commit_max_delay),
+      who_retains_(std::move(who_retains)),
       writer_(store, catalog),
       positions_(spec.sources.size()),
       committed_(std::make_unique<Committed[]>(spec.sources.size())),
@@ -140,8 +144,8 @@ void WriterLoop::sleep_until_due() {
   }
 }
 
-/// Commits give memory back, and there are none: a pin that goes now gives its memory back all the same. True:
-/// there is more to give back.
+/// Commits give memory back, and there are none: a pin that goes now gives its memory back all the same.
+/// True: there is more to give back.
 bool WriterLoop::reclaim_when_idle() {
   if (idle_since_ == Clock::time_point{}) idle_since_ = now_;
   return now_ - idle_since_ >= idle_min && store_.reclaim_some();
@@ -157,15 +161,12 @@ bool WriterLoop::make_room() {
   if (uncommitted_ > 0) commit();
   auto delay = retry_delay_min;
   while (!try_to_make_room()) {
-    if (!out_of_room_.load(std::memory_order_relaxed)) tell_out_of_room();  // relaxed: our own flag
+    if (!out_of_room_) tell_out_of_room();
     if (stopping_.load(std::memory_order_seq_cst)) return false;
     bell_.sleep([this] { return !stopping_.load(std::memory_order_seq_cst); }, delay);
     delay = std::min(delay * 2, retry_delay_max);
   }
-  if (out_of_room_.load(std::memory_order_relaxed)) {
-    out_of_room_.store(false, std::memory_order_relaxed);  // relaxed: a figure for a display
-    spdlog::info("the arena has room again: ingest goes on");
-  }
+  if (out_of_room_) tell_room_again();
   now_ = Clock::now();
   return true;
 }
@@ -185,13 +186,43 @@ std::uint64_t WriterLoop::total_evicted() const {
 }
 
 void WriterLoop::tell_out_of_room() {
-  out_of_room_.store(true, std::memory_order_relaxed);  // relaxed: a figure for a display
+  out_of_room_ = true;
+  const std::string reason = find_out_of_room_reason();
+  set_out_of_room_reason(reason);
+  if (!out_of_room_limit_.allow()) return;
+  said_out_of_room_ = true;
+  const std::uint64_t held_back = out_of_room_limit_.take_held_back();
+  spdlog::error("{}{}", reason,
+                held_back == 0 ? "" : fmt::format(" ({} times since this was said last)", held_back));
+}
+
+void WriterLoop::set_out_of_room_reason(std::string reason) {
+  const std::lock_guard lock(reason_mutex_);
+  out_of_room_reason_ = std::move(reason);
+}
+
+void WriterLoop::tell_room_again() {
+  out_of_room_ = false;
+  set_out_of_room_reason("");
+  if (std::exchange(said_out_of_room_, false)) spdlog::info("the arena has room again: ingest goes on");
+}
+
+/// One line: what is full, what that means, what to do, who holds memory back.
+std::string WriterLoop::find_out_of_room_reason() const {
   const tree::MemoryStats memory = store_.stats();
-  spdlog::error(
-      "the arena of {} is full: {} in use, {} held back by snapshots; sources are held back and no row is "
-      "lost. Raise "
-      "arena.size, add retention, or release snapshots",
-      format_size(memory.reserved_bytes), format_size(memory.live_bytes), format_size(memory.retained_bytes));
+  const bool system_is_full = memory.commit_error != 0 && memory.committed_bytes < memory.reserved_bytes;
+  const std::string what =
+      system_is_full ? fmt::format("the system has no more memory for the arena ({}; {} of {} committed)",
+                                   std::strerror(memory.commit_error), format_size(memory.committed_bytes),
+                                   format_size(memory.reserved_bytes))
+                     : fmt::format("the arena is full: arena.size is {}", format_size(memory.reserved_bytes));
+  const char* const remedy = system_is_full ? "free memory on this machine" : "raise arena.size";
+  const std::string who = who_retains_ ? who_retains_() : "";
+  return fmt::format("{}; {} hold live rows, {} are retained by snapshots. ", what,
+                     format_size(memory.live_bytes), format_size(memory.retained_bytes)) +
+         "Sources are held back, no row is lost, and ingest goes on by itself when there is room: " + remedy +
+         ", let tables retain less, or end readers that hold snapshots (perch status lists them)" +
+         (who.empty() ? "" : "; " + who);
 }
 
 CommitStatus WriterLoop::status() const {
@@ -200,7 +231,9 @@ CommitStatus WriterLoop::status() const {
   status.rows = rows_.load(std::memory_order_relaxed);
   status.last_commit_ns = last_commit_ns_.load(std::memory_order_relaxed);
   status.longest_gap_ns = gap_ns_.load(std::memory_order_relaxed);
-  status.out_of_room = out_of_room_.load(std::memory_order_relaxed);
+  const std::lock_guard lock(reason_mutex_);
+  status.out_of_room_reason = out_of_room_reason_;
+  status.out_of_room = !out_of_room_reason_.empty();
   return status;
 }
 

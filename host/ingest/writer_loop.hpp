@@ -6,12 +6,15 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <span>
+#include <string>
 #include <thread>
 #include <vector>
 
 #include "ingest/doorbell.hpp"
 #include "ingest/ingest.hpp"
+#include "ingest/log_limit.hpp"
 #include "ingest/source.hpp"
 #include "tables/table_writer.hpp"
 #include "tree/store.hpp"
@@ -30,7 +33,8 @@ class WriterLoop {
  public:
   /// `spec` gives the commit policy. All sources are given before start; their order is that of the positions
   /// in a commit. All references outlive this.
-  WriterLoop(tree::Store& store, const tables::Catalog& catalog, const IngestSpec& spec);
+  WriterLoop(tree::Store& store, const tables::Catalog& catalog, const IngestSpec& spec,
+             WhoRetains who_retains = {});
   ~WriterLoop();
 
   void start(const std::vector<std::unique_ptr<Source>>& sources);
@@ -70,6 +74,9 @@ class WriterLoop {
   bool reclaim_when_idle();
   bool work_is_queued() const;
   void tell_out_of_room();
+  void tell_room_again();
+  void set_out_of_room_reason(std::string reason);
+  std::string find_out_of_room_reason() const;
   std::uint64_t total_evicted() const;
 
   // Constant after start
@@ -77,6 +84,7 @@ class WriterLoop {
   const std::size_t table_count_;
   const std::uint32_t max_rows_;
   const std::chrono::nanoseconds max_delay_;
+  const WhoRetains who_retains_;  // may be empty
 
   // The writer thread's own
   tables::TableWriter writer_;
@@ -87,8 +95,11 @@ class WriterLoop {
   Clock::time_point now_{};          // refreshed once per batch and commit
   Clock::time_point first_row_{};    // when the first uncommitted row was applied
   Clock::time_point rows_waited_{};  // since when rows have been waiting for a commit; zero: none are
-  Clock::time_point idle_since_{};  // since when no row has come; zero: one has, just now
+  Clock::time_point idle_since_{};   // since when no row has come; zero: one has, just now
   std::int64_t longest_gap_ns_ = 0;
+  LogLimit out_of_room_limit_{1, std::chrono::seconds(30)};  // room may come and go with every commit
+  bool out_of_room_ = false;
+  bool said_out_of_room_ = false;  // and not yet that there is room again
   std::thread thread_;
 
   // Shared
@@ -100,7 +111,8 @@ class WriterLoop {
   std::atomic<std::uint64_t> rows_{0};
   std::atomic<std::int64_t> last_commit_ns_{0};
   std::atomic<std::int64_t> gap_ns_{0};
-  std::atomic<bool> out_of_room_{false};
+  mutable std::mutex reason_mutex_;  // guards what follows; the writer's when room ends or comes back
+  std::string out_of_room_reason_;   // "": there is room
 };
 
 }  // namespace perch::ingest

@@ -290,14 +290,23 @@ ReaderStatus Lifecycle::status_of(const Reader& reader) const {
 
 void Lifecycle::publish_status() {
   std::vector<StatusEntry> entries;
+  std::vector<HolderEntry> holders = retired_.holders();
   for (const auto& [name, reader] : readers_) {
-    entries.push_back(
-        {status_of(reader), reader.generation.instance ? reader.generation.instance->stats() : nullptr});
+    const ReaderInstance* const instance = reader.generation.instance.get();
+    entries.push_back({status_of(reader), instance ? instance->stats() : nullptr});
+    if (instance) {
+      holders.push_back({name, reader.generation_number,
+                         reader.state == ReaderState::swapping ? "swap under way" : "", instance->stats()});
+    }
+    if (reader.probation && reader.probation->old.instance) {
+      holders.push_back({name, reader.probation->old.plugin->generation(), "suspended for the probation",
+                         reader.probation->old.instance->stats()});
+    }
   }
   for (const ReaderStatus& other : others_) {
     if (!readers_.contains(other.name)) entries.push_back({other, nullptr});
   }
-  board_.set(std::move(entries));
+  board_.set(std::move(entries), std::move(holders));
 }
 
 void Lifecycle::publish_event(const char* kind, const std::string& reader, std::uint64_t generation,

@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "readers/duration_histogram.hpp"
+#include "readers/pin_notes.hpp"
 #include "readers/reader_manager.hpp"
 
 namespace perch::readers {
@@ -46,6 +47,7 @@ struct LiveStats {
       0};  // the on_commit that runs now, on the steady clock; 0: none
   DurationHistogram callbacks;
   Metrics metrics;
+  PinNotes pins;
 
   void copy_to(ReaderStatus& status) const;
   /// For how long its on_commit has been running now; 0 when none runs.

@@ -26,7 +26,7 @@ ReaderInstance::ReaderInstance(const HostParts& host, std::shared_ptr<PluginLibr
       library_(std::move(library)),
       tables_(library_->manifest(), host.catalog, reader_),
       services_(reader_, library_->generation(), host.events, stats_),
-      pins_(reads_, tables_),
+      pins_(reads_, tables_, stats_->pins),
       proxy_(library_->api()) {}
 
 // ---- Manager thread
@@ -193,7 +193,7 @@ bool ReaderInstance::do_begin(std::uint64_t ticket) {
   if (from) services_.set_version(from->version);  // what is published before the first step speaks of it
   Result<void> begun;
   if (from) begun = proxy_.restore(from->state_version, from->bytes);
-  if (begun && from) pins_.start_at(std::move(from->snapshot));
+  if (begun && from) pins_.start_at(std::move(from->snapshot), Clock::now());
   if (begun) begun = proxy_.start();
   if (!begun) {
     answer(ticket, fail(begun.error()));
@@ -227,9 +227,9 @@ bool ReaderInstance::step_or_wait(std::uint32_t signal_seen) {
 }
 
 bool ReaderInstance::step() {
-  pins_.begin_step();
-  services_.set_version(pins_.current_version());
   const auto begun = Clock::now();
+  pins_.begin_step(begun);
+  services_.set_version(pins_.current_version());
   stats_->callback_began_ns.store(Nanoseconds(begun.time_since_epoch()).count(), std::memory_order_relaxed);
   auto done = proxy_.on_commit(pins_.previous(), pins_.current());
   stats_->callback_began_ns.store(0, std::memory_order_relaxed);

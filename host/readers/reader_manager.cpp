@@ -240,6 +240,8 @@ void ReaderManager::catch_up() {
   parts_->wake();
 }
 
+std::vector<PinHolder> ReaderManager::pins() const { return parts_->board.pins(); }
+
 std::vector<ReaderStatus> ReaderManager::readers() const { return parts_->board.readers(); }
 
 }  // namespace perch::readers

@@ -14,6 +14,7 @@
 #include "base/result.hpp"
 #include "readers/event_hub.hpp"
 #include "readers/manifest.hpp"
+#include "readers/pinned_versions.hpp"
 #include "tables/catalog.hpp"
 #include "tree/pins.hpp"
 
@@ -120,6 +121,8 @@ class ReaderManager {
   void catch_up();
 
   std::vector<ReaderStatus> readers() const;
+  /// Every pin of every generation that is still there: running, suspended, or hanging on its way out.
+  std::vector<PinHolder> pins() const;
 
  private:
   struct Parts;

@@ -79,6 +79,15 @@ std::vector<std::string> RetiredGenerations::notes(const std::string& reader) co
   return texts;
 }
 
+std::vector<HolderEntry> RetiredGenerations::holders() const {
+  std::vector<HolderEntry> holders;
+  for (const Hung& hung : hung_) {
+    holders.push_back({hung.reader, hung.generation.plugin->generation(), "retired, but hangs in a callback",
+                       hung.generation.instance->stats()});
+  }
+  return holders;
+}
+
 void RetiredGenerations::add_note(const std::string& reader, std::uint64_t generation, std::string text) {
   if (notes_.size() == notes_max) notes_.pop_front();
   notes_.push_back({reader, generation, std::move(text)});

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "readers/reader.hpp"
+#include "readers/status_board.hpp"
 
 namespace perch::readers {
 
@@ -32,6 +33,8 @@ class RetiredGenerations {
 
   /// What this reader's old generations left behind, the last 16 of them.
   std::vector<std::string> notes(const std::string& reader) const;
+  /// The hung ones, which may still pin versions.
+  std::vector<HolderEntry> holders() const;
 
  private:
   struct Note {

@@ -22,12 +22,23 @@ struct StatusEntry {
   }
 };
 
+/// A generation that may pin versions.
+struct HolderEntry {
+  std::string reader;
+  std::uint64_t generation = 0;
+  std::string what;  ///< for what it needs them; "": its steps
+  std::shared_ptr<const LiveStats> live;
+
+  void add_pins(std::vector<PinHolder>& pins) const;
+};
+
 /// Thread safe.
 class StatusBoard {
  public:
-  void set(std::vector<StatusEntry> entries) {
+  void set(std::vector<StatusEntry> entries, std::vector<HolderEntry> holders) {
     const std::lock_guard lock(mutex_);
     entries_.swap(entries);
+    holders_.swap(holders);
   }
   std::vector<ReaderStatus> readers() const {
     std::vector<ReaderStatus> readers;
@@ -36,9 +47,17 @@ class StatusBoard {
     return readers;
   }
 
+  std::vector<PinHolder> pins() const {
+    std::vector<PinHolder> pins;
+    const std::lock_guard lock(mutex_);
+    for (const HolderEntry& holder : holders_) holder.add_pins(pins);
+    return pins;
+  }
+
  private:
   mutable std::mutex mutex_;
   std::vector<StatusEntry> entries_;
+  std::vector<HolderEntry> holders_;
 };
 
 }  // namespace perch::readers

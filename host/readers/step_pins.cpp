@@ -5,29 +5,36 @@
 
 namespace perch::readers {
 
-StepPins::StepPins(tree::ReadSide& reads, const BoundTables& tables) : reads_(reads) {
-  for (Side& side : sides_) side.snapshot.tables = &tables;
+StepPins::StepPins(tree::ReadSide& reads, const BoundTables& tables, PinNotes& notes) : reads_(reads) {
+  for (std::size_t i = 0; i < notes.size(); ++i) {
+    sides_[i].snapshot.tables = &tables;
+    sides_[i].note = &notes[i];
+  }
 }
 
 void StepPins::Side::give_up() noexcept {
   if (slot_claimed) slot.unpin();
   shared.reset();
   snapshot.view = tree::Snapshot();
+  note->clear();
 }
 
-void StepPins::start_at(tree::SharedSnapshot snapshot) {
+void StepPins::start_at(tree::SharedSnapshot snapshot, Time now) {
   Side& side = sides_[current_];
   side.give_up();
-  if (snapshot != nullptr) side.snapshot.view = snapshot->snapshot();
+  if (snapshot == nullptr) return;
+  side.snapshot.view = snapshot->snapshot();
   side.shared = std::move(snapshot);
+  side.note->set(side.snapshot.view.version(), now);
 }
 
-void StepPins::begin_step() {
+void StepPins::begin_step(Time now) {
   current_ = 1 - current_;
   Side& side = sides_[current_];
   side.give_up();
   if (!std::exchange(side.slot_claimed, true)) side.slot = reads_.claim_slot();
   side.snapshot.view = side.slot.pin();
+  side.note->set(side.snapshot.view.version(), now);
 }
 
 void StepPins::end_step() { sides_[1 - current_].give_up(); }

@@ -1,6 +1,9 @@
 // StepPins: the two versions that a reader's step stands on.
 #pragma once
 
+#include <chrono>
+
+#include "readers/pin_notes.hpp"
 #include "readers/snapshot_access.hpp"
 #include "tree/pins.hpp"
 
@@ -14,13 +17,16 @@ namespace perch::readers {
 ///   2. The perch_snapshot of a version keeps its address as long as it is one of the two.
 class StepPins {
  public:
-  StepPins(tree::ReadSide& reads, const BoundTables& tables);
+  using Time = std::chrono::steady_clock::time_point;
+
+  /// `notes`: where others see what is pinned.
+  StepPins(tree::ReadSide& reads, const BoundTables& tables, PinNotes& notes);
 
   /// The next step begins at this version; null: at version 0. Before the first step, or after
   /// `share_current`.
-  void start_at(tree::SharedSnapshot snapshot);
+  void start_at(tree::SharedSnapshot snapshot, Time now);
   /// current becomes previous; the published version is pinned as current.
-  void begin_step();
+  void begin_step(Time now);
   /// Gives previous's pin up.
   void end_step();
   /// Another holder for current's pin; null at version 0, which needs none.
@@ -39,6 +45,7 @@ class StepPins {
     bool slot_claimed = false;
     tree::SharedSnapshot shared;
     perch_snapshot snapshot;
+    PinNote* note = nullptr;
 
     void give_up() noexcept;
   };

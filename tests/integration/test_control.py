@@ -103,7 +103,7 @@ class Methods(ControlTest):
     def test_snapshots(self):
         answer = self.call("snapshot.list")
         self.assertEqual(answer["published_version"], self.call("host.status")["published_version"])
-        self.assertIsInstance(answer["retained"], list)
+        self.assertIsInstance(answer["snapshots"], list)
 
     def test_sources(self):
         trades, points = self.call("source.list")["sources"]

@@ -1,0 +1,43 @@
+#include "control/snapshots_json.hpp"
+
+#include "base/units.hpp"
+#include "control/status_json.hpp"
+
+namespace perch::control {
+
+std::vector<readers::PinnedVersion> pinned_versions(const Host& host) {
+  return readers::pinned_versions(host.store.retained_versions(), host.readers.pins());
+}
+
+Json snapshots_json(const std::vector<readers::PinnedVersion>& versions) {
+  const std::int64_t now_ns = unix_now_ns();
+  Json snapshots = Json::array();
+  for (const readers::PinnedVersion& version : versions) {
+    Json holders = Json::array();
+    for (const readers::PinHolder& holder : version.holders) {
+      holders.push_back({{"reader", holder.reader},
+                         {"generation", holder.generation},
+                         {"what", holder.what},
+                         {"since_ns", now_ns - holder.held_for.count()},
+                         {"age_ns", holder.held_for.count()}});
+    }
+    const bool is_held = !version.holders.empty();
+    snapshots.push_back({{"version", version.version},
+                         {"bytes", version.bytes},
+                         {"since_ns", is_held ? Json(now_ns - version.held_for.count()) : Json()},
+                         {"age_ns", is_held ? Json(version.held_for.count()) : Json()},
+                         {"holders", std::move(holders)}});
+  }
+  return snapshots;
+}
+
+Json readers_json(const Host& host, const std::vector<readers::PinnedVersion>& versions) {
+  Json list = Json::array();
+  for (const readers::ReaderStatus& reader : host.readers.readers()) {
+    list.push_back(to_json(reader));
+    list.back()["retained_bytes"] = readers::retained_bytes(versions, reader.name);
+  }
+  return list;
+}
+
+}  // namespace perch::control
