@@ -13,7 +13,7 @@ namespace {
 /// membarrier(2), which glibc does not wrap. What it answers, or -1.
 long membarrier(int command) noexcept { return syscall(SYS_membarrier, command, 0, 0); }
 
-bool register_for_membarrier() noexcept {
+[[maybe_unused]] bool register_for_membarrier() noexcept {
   constexpr int commands = MEMBARRIER_CMD_GLOBAL_EXPEDITED | MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED;
   const long supported = membarrier(MEMBARRIER_CMD_QUERY);
   if (supported < 0 || (supported & commands) != commands) return false;  // an old kernel, or seccomp
