@@ -23,7 +23,7 @@ Json tables_json(const Host& host) {
   for (const tables::TablePtr& table : host.catalog.tables()) {
     const tree::TableIndex index = table->index();
     tables.push_back({{"name", table->name()},
-                      {"rows", (*snapshot)->rows(index)},
+                      {"rows", snapshot->snapshot().rows(index)},
                       {"evicted_rows", index < evicted.size() ? evicted[index] : 0}});
   }
   return tables;

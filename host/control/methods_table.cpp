@@ -36,7 +36,7 @@ void list(const Call& call) {
   Json tables = Json::array();
   for (const tables::TablePtr& table : call.host.catalog.tables()) {
     tables.push_back({{"name", table->name()},
-                      {"rows", (*snapshot)->rows(table->index())},
+                      {"rows", snapshot->snapshot().rows(table->index())},
                       {"evicted_rows", table->index() < evicted.size() ? evicted[table->index()] : 0},
                       {"key", table->key().text()},
                       {"value", table->value().text()},
@@ -44,7 +44,7 @@ void list(const Call& call) {
                       {"value_hash", table->value().hash_hex()},
                       {"retain", retain_json(*table)}});
   }
-  call.answer(to_text(Json{{"version", (*snapshot)->version()}, {"tables", std::move(tables)}}));
+  call.answer(to_text(Json{{"version", snapshot->snapshot().version()}, {"tables", std::move(tables)}}));
 }
 
 void layout(const Call& call) {
@@ -86,8 +86,8 @@ void get(const Call& call) {
     return call.answer(fail(ErrorKind::usage, "key: NaN cannot be part of a key"));
   }
   const tree::SharedSnapshot snapshot = call.host.store.reads().acquire();
-  RowsText rows((*snapshot)->version());
-  if (const std::byte* value = (*snapshot)->get(t.index(), words.data())) {
+  RowsText rows(snapshot->snapshot().version());
+  if (const std::byte* value = snapshot->snapshot().get(t.index(), words.data())) {
     t.codec().decode(words.data(), record.data());  // −0.0 in the request is +0.0 in the table
     rows.add(tables::row_json(t, record.data(), value));
   }

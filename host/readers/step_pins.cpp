@@ -42,7 +42,7 @@ void StepPins::end_step() { sides_[1 - current_].give_up(); }
 tree::SharedSnapshot StepPins::share_current() {
   Side& side = sides_[current_];
   if (side.shared == nullptr && side.snapshot.view.version() > 0) {
-    side.shared = std::make_shared<tree::PinnedSnapshot>(std::move(side.slot), side.snapshot.view);
+    side.shared = tree::SharedSnapshot(std::move(side.slot), side.snapshot.view);
     side.slot_claimed = false;
   }
   return side.shared;

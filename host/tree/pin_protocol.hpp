@@ -29,7 +29,8 @@ struct HostAtomics {
   /// Release: our reads of what this slot pinned before come before the writer reuses that. To a scan that
   /// sees this word it is as good as unpinning.
   static constexpr auto pin_store = std::memory_order_release;
-  /// Acquire: the nodes and the record of the version.
+  /// Acquire: the nodes and the record of the version. (Behind a light fence that is a real one no test can
+  /// tell it from relaxed: the candidate was the same word, and the fence makes an acquire of that load.)
   static constexpr auto pin_confirm = std::memory_order_acquire;
   /// Release: our reads of the snapshot come before the writer reuses its nodes.
   static constexpr auto unpin = std::memory_order_release;
@@ -46,6 +47,12 @@ struct HostAtomics {
   static constexpr auto claim = std::memory_order_acquire;
   /// Release: the other side of `claim`.
   static constexpr auto give_back = std::memory_order_release;
+
+  /// A holder adds one: the count is its own to rely on, and whoever gets the copy gets it from there.
+  static constexpr auto share = std::memory_order_relaxed;
+  /// Release: this holder's reads of the snapshot come before the last holder's unpinning. Acquire: and that
+  /// is us, perhaps.
+  static constexpr auto drop_share = std::memory_order_acq_rel;
 
   /// Release: the chunk's empty slots, and that they are empty.
   static constexpr auto link_chunk = std::memory_order_release;
@@ -64,6 +71,7 @@ struct PinProtocol {
   struct alignas(64) Slot {
     Atomic<std::uint64_t> word{0};  ///< the pinned published word; 0: no pin
     Atomic<std::uint32_t> claimed{0};
+    Atomic<std::uint32_t> holders{0};  ///< of a pin that is shared
   };
 
   // ---- Readers. Fences: see PinFences, which has the host's.
@@ -100,6 +108,20 @@ struct PinProtocol {
 
   /// The slot holds no pin; it may be claimed again.
   static void give_back(Slot& slot) { slot.claimed.store(0, Atomics::give_back); }
+
+  // A pin is passed on by counting its holders, never from slot to slot: a scan that has passed the one slot
+  // and not yet come to the other would see neither.
+
+  /// The slot's pin now has this one holder, who may share it.
+  static void hold(Slot& slot) { slot.holders.store(1, Atomics::share); }
+  /// [a holder] One holder more.
+  static void share(Slot& slot) { slot.holders.fetch_add(1, Atomics::share); }
+  /// [a holder] One holder less; with the last one go the pin and the slot.
+  static void drop_share(Slot& slot) {
+    if (slot.holders.fetch_sub(1, Atomics::drop_share) != 1) return;
+    unpin(slot);
+    give_back(slot);
+  }
 
   // ---- The writer.
 
@@ -183,10 +205,10 @@ struct PinProtocol {
       Chunk* next = chunk.next.load(Atomics::next_chunk);
       if (next != nullptr) return next;
       auto fresh = std::make_unique<Chunk>();
-      if (chunk.next.compare_exchange_strong(next, fresh.get(), Atomics::link_chunk, Atomics::next_chunk)) {
+      if (chunk.next.compare_exchange_strong(next, fresh.get(), Atomics::link_chunk, Atomics::claim_look)) {
         return fresh.release();
       }
-      return next;  // another claim was faster
+      return chunk.next.load(Atomics::next_chunk);  // another claim was faster
     }
 
     Chunk first_;

@@ -56,6 +56,33 @@ void PinSlot::give_back() noexcept {
   Pins::give_back(*slot_);
 }
 
+// ---- SharedSnapshot
+// -----------------------------------------------------------------------------------------------
+
+SharedSnapshot::SharedSnapshot(PinSlot slot, Snapshot snapshot) noexcept
+    : slot_(std::exchange(slot.slot_, nullptr)), snapshot_(snapshot) {
+  PERCH_ASSERT(slot_ != nullptr, "a shared snapshot has a pin");
+  Pins::hold(*slot_);
+}
+
+SharedSnapshot::SharedSnapshot(const SharedSnapshot& other) noexcept
+    : slot_(other.slot_), snapshot_(other.snapshot_) {
+  if (slot_ != nullptr) Pins::share(*slot_);
+}
+
+SharedSnapshot::SharedSnapshot(SharedSnapshot&& other) noexcept
+    : slot_(std::exchange(other.slot_, nullptr)), snapshot_(std::exchange(other.snapshot_, Snapshot())) {}
+
+SharedSnapshot& SharedSnapshot::operator=(SharedSnapshot other) noexcept {
+  std::swap(slot_, other.slot_);
+  std::swap(snapshot_, other.snapshot_);
+  return *this;  // what was held before goes now, with `other`
+}
+
+SharedSnapshot::~SharedSnapshot() {
+  if (slot_ != nullptr) Pins::drop_share(*slot_);
+}
+
 // ---- ReadSide
 // -----------------------------------------------------------------------------------------------------
 
@@ -64,14 +91,16 @@ ReadSide::ReadSide(const std::byte* base, ControlPage* control)
   control_->pin_mode = static_cast<std::uint32_t>(fences_.mode());
 }
 
-ReadSide::~ReadSide() { PERCH_ASSERT(slots_.claimed() == 0, "a PinSlot outlives its ReadSide"); }
+ReadSide::~ReadSide() {
+  PERCH_ASSERT(slots_.claimed() == 0, "a PinSlot or a SharedSnapshot outlives its ReadSide");
+}
 
 PinSlot ReadSide::claim_slot() { return PinSlot(*this, slots_.claim()); }
 
 SharedSnapshot ReadSide::acquire() {
   PinSlot slot = claim_slot();
   const Snapshot snapshot = slot.pin();
-  return std::make_shared<PinnedSnapshot>(std::move(slot), snapshot);
+  return SharedSnapshot(std::move(slot), snapshot);
 }
 
 Version ReadSide::published_version() const noexcept {

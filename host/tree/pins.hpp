@@ -5,8 +5,8 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <utility>
 #include <vector>
 
@@ -44,6 +44,7 @@ class PinSlot {
 
  private:
   friend class ReadSide;
+  friend class SharedSnapshot;
   PinSlot(const ReadSide& side, Pins::Slot& slot) noexcept;
   void give_back() noexcept;
 
@@ -54,19 +55,30 @@ class PinSlot {
   PinFences fences_{PinMode::sequential};
 };
 
-/// A snapshot with its pin, shared by reference count: the way to hand one version to several holders in the
-/// host. Never passes a pin from slot to slot, which would race with the writer's scan.
-class PinnedSnapshot {
+/// A snapshot with its pin, counted: the way to hand one version to several holders in the host. Like a
+/// std::shared_ptr: copies are the holders, each for one thread at a time; the last one gives the pin and its
+/// slot back. Before the ReadSide ends, please.
+class SharedSnapshot {
  public:
-  PinnedSnapshot(PinSlot slot, Snapshot snapshot) noexcept : slot_(std::move(slot)), snapshot_(snapshot) {}
+  SharedSnapshot() = default;  ///< none
+  SharedSnapshot(std::nullptr_t) noexcept {}
+  /// Of what `slot` has pinned.
+  SharedSnapshot(PinSlot slot, Snapshot snapshot) noexcept;
+  SharedSnapshot(const SharedSnapshot& other) noexcept;
+  SharedSnapshot(SharedSnapshot&& other) noexcept;
+  SharedSnapshot& operator=(SharedSnapshot other) noexcept;
+  ~SharedSnapshot();
+
+  void reset() noexcept { *this = nullptr; }
+  explicit operator bool() const noexcept { return slot_ != nullptr; }
+  bool operator==(std::nullptr_t) const noexcept { return slot_ == nullptr; }
   const Snapshot& snapshot() const noexcept { return snapshot_; }
-  const Snapshot* operator->() const noexcept { return &snapshot_; }
+  const SharedSnapshot* operator->() const noexcept { return this; }  ///< reads like the pointer that it is
 
  private:
-  PinSlot slot_;
+  Pins::Slot* slot_ = nullptr;
   Snapshot snapshot_;
 };
-using SharedSnapshot = std::shared_ptr<const PinnedSnapshot>;
 
 /// Everything that a reader needs: the read-only mapping, the published word, the slots. Thread safe.
 ///
