@@ -29,9 +29,10 @@ class Walk {
     const std::uint32_t capacity = leaf ? geometry_.leaf_rows : geometry_.inner_children;
     if (node.count() == 0 || node.count() > capacity) return wrong("a count out of range", ref);
     const std::string order = check_order(node, leaf, low, high, ref);
-    if (!order.empty() || leaf) {
+    if (!order.empty()) return order;
+    if (leaf) {
       rows_ += node.count();
-      return order;
+      return visit_values(node, ref);
     }
     return visit_children(node, level, low, high);
   }
@@ -50,6 +51,20 @@ class Walk {
       if (high != nullptr && compare(key, *high) >= 0)
         return wrong("a key not below the next separator", ref);
       before = key;
+    }
+    return {};
+  }
+
+  std::string visit_values(const Node& leaf, Ref ref) {
+    if (geometry_.value_units == 0) return {};
+    for (std::uint32_t row = 0; row < leaf.count(); ++row) {
+      const Ref block = leaf.value_refs()[row];
+      if (block == 0) return wrong("a row without a value", ref);
+      if (!reached_.emplace(block, geometry_.value_units).second)
+        return wrong("a value reached twice", block);
+      if (reinterpret_cast<const ValueHeader*>(address(base_, block))->birth > leaf.header().birth) {
+        return wrong("a value younger than its leaf", block);
+      }
     }
     return {};
   }

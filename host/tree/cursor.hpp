@@ -5,18 +5,14 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "tree/bound.hpp"
 #include "tree/format.hpp"
 #include "tree/snapshot.hpp"
 
 namespace perch::tree {
 
-/// One end of a range. No key: that side is open.
-struct Bound {
-  const std::uint64_t* key = nullptr;
-  bool inclusive = true;
-};
-
-/// Neighbouring rows of one leaf, in scan order. Valid while the snapshot is.
+/// Neighbouring rows of one leaf, in scan order; where values have blocks of their own (see geometry.hpp),
+/// one row. Valid while the snapshot is.
 struct Run {
   const std::byte* values = nullptr;         ///< the first row's value
   std::ptrdiff_t value_stride = 0;           ///< to the next row's; negative in a reverse scan
@@ -52,15 +48,31 @@ class Cursor {
 
   void seek(const TableRoot& root, Bound bound, bool after_equal, Level* levels) const noexcept;
   bool step_to_neighbour_leaf() noexcept;
+  bool step_to_neighbour_parent() noexcept;
+  void load_ahead() noexcept;
+  void load_rows(Ref leaf) const noexcept;
+  void enter_leaf() noexcept;
+  void enter_parent() noexcept;
+  Ref leaf_ahead(std::uint32_t distance) const noexcept;
 
   const std::byte* base_ = nullptr;
   const Geometry* geometry_ = nullptr;
   std::uint32_t height_ = 0;  // 0: over
   bool reverse_ = false;
-  // levels_[0] is the leaf: index is the next row (forward), or one past it (reverse).
-  Level levels_[height_max]{};
-  Ref end_leaf_ = 0;             // where the scan ends,
-  std::uint32_t end_index_ = 0;  // and the first row (forward) that is out; the last row that is in (reverse)
+
+  // The leaf: rows from row_ up to stop_ are to come; in reverse from row_ − 1 down to stop_.
+  const std::byte* leaf_ = nullptr;
+  std::uint32_t row_ = 0;
+  std::uint32_t stop_ = 0;
+  // Its parent: levels_[1], whose children these are.
+  const Ref* siblings_ = nullptr;
+  std::uint32_t sibling_count_ = 0;
+  std::uint32_t heads_ahead_ = 0;   // first lines of leaves that are being loaded, beyond the one at hand,
+  std::uint32_t leaves_ahead_ = 0;  // and whole leaves
+
+  Level levels_[height_max]{};  // the way to the leaf: levels_[0].node is the leaf
+  Ref end_leaf_ = 0;            // where the scan ends,
+  std::uint32_t end_row_ = 0;   // and the first row (forward) that is out; the last row that is in (reverse)
 };
 
 }  // namespace perch::tree

@@ -43,16 +43,25 @@ struct SourcePosition {
   std::uint64_t restarts = 0;  ///< which run of the source `bytes` counts in
 };
 
+/// Begins the block of a value that lies outside its leaf (see geometry.hpp); the value follows.
+struct ValueHeader {
+  Version birth;
+};
+
 /// Where each kind of node keeps its arrays; computed once from a table's shape (see geometry.hpp).
 struct Geometry {
   std::uint32_t key_words;
-  std::uint32_t value_stride;    ///< bytes from one value to the next: the value's size rounded up to 8
+  std::uint32_t value_stride;    ///< the value's size rounded up to 8
+  std::uint32_t value_units;     ///< size of a value's own block; 0: values lie in the leaves
   std::uint32_t leaf_rows;       ///< capacity
   std::uint32_t inner_children;  ///< capacity
-  std::uint32_t leaf_units;      ///< size of a leaf in 64-byte units
+  std::uint32_t leaf_plane;      ///< words from word w of a leaf's keys to word w + 1: a multiple of 8
+  std::uint32_t inner_plane;
+  std::uint32_t leaf_units;  ///< size of a leaf in 64-byte units
   std::uint32_t inner_units;
-  std::uint32_t leaf_values_offset;  ///< bytes from a leaf's start to its values
-  std::uint32_t inner_refs_offset;   ///< bytes from an inner node's start to its child references
+  std::uint32_t
+      leaf_values_offset;           ///< bytes from a leaf's start to its values, or to its references of them
+  std::uint32_t inner_refs_offset;  ///< bytes from an inner node's start to its child references
 };
 
 struct TableRoot {
@@ -95,7 +104,7 @@ struct ControlPage {
       64) Geometry geometry[tables_max];  ///< entry i is written before a version with table i is published
 };
 inline constexpr std::uint64_t arena_magic = 0x6372'6150'2d48'4352;
-inline constexpr std::uint32_t arena_format = 1;
+inline constexpr std::uint32_t arena_format = 2;
 
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free,
               "the published word is shared between processes");

@@ -1,5 +1,6 @@
-// The read path, once per instruction set: search within nodes, get, get_many. The best one that the
-// processor has is chosen once, at the first use. Users get one binary that runs anywhere.
+// The way down the tree, once per instruction set: search within nodes, get, get_many, and the writer's own
+// descents. The best one that the processor has is chosen once, at the first use. Users get one binary that
+// runs anywhere.
 //
 // read_path.inl is compiled several times, each time in a namespace of its own and for another instruction
 // set (read_path_avx512.cpp, read_path_avx2.cpp, read_path_scalar.cpp).
@@ -11,6 +12,12 @@
 #include "tree/format.hpp"
 
 namespace perch::tree {
+
+/// A node on the way to a key: the child taken, or the row in the leaf.
+struct PathStep {
+  Ref node;
+  std::uint32_t index;
+};
 
 struct ReadPath {
   const char* name;  ///< "avx512", "avx2", "scalar"
@@ -25,6 +32,14 @@ struct ReadPath {
   /// The values of `count` keys (key_words words each, one after the other), with the descents interleaved.
   void (*get_many)(const std::byte* base, const Geometry& geometry, Ref root, std::uint32_t height,
                    const std::uint64_t* keys, std::uint32_t count, const std::byte** values);
+  /// The way to a key in a tree of height ≥ 1: path[height − 1] is the root's step, path[0] the leaf's, with
+  /// the first row that is not less. True when that row has the key. Loads the nodes whole: the writer will
+  /// copy them.
+  bool (*locate)(const std::byte* base, const Geometry& geometry, Ref root, std::uint32_t height,
+                 const std::uint64_t* key, PathStep* path);
+  /// Starts loading the leaves that these keys are in, or would be, with the descents interleaved.
+  void (*warm_leaves)(const std::byte* base, const Geometry& geometry, Ref root, std::uint32_t height,
+                      const std::uint64_t* keys, std::uint32_t count);
 };
 
 extern const ReadPath read_path_avx512;
@@ -33,6 +48,12 @@ extern const ReadPath read_path_scalar;
 
 /// The best one for this processor, or the one that PERCH_SIMD (avx512, avx2, scalar) names in the
 /// environment.
-const ReadPath& read_path() noexcept;
+const ReadPath& choose_read_path() noexcept;
+
+/// That one, chosen at the first use.
+inline const ReadPath& read_path() noexcept {
+  static const ReadPath& chosen = choose_read_path();
+  return chosen;
+}
 
 }  // namespace perch::tree

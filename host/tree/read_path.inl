@@ -1,98 +1,264 @@
-// Included by read_path_<instruction set>.cpp inside a namespace of its own, after `count_before<or_equal>(words, count,
-// word)` is defined there. Plain loads and static functions only: whatever inline function of a header were compiled
-// here could be linked into code that runs on processors without this instruction set.
+// Included by read_path_<instruction set>.cpp inside a namespace of its own, after these are defined there:
+//
+//   count_before<or_equal>(words, low, high, plane, word)   how many of the ascending words [low, high) are less than
+//                                                           `word`, or less or equal. `plane`: a multiple of 8, the
+//                                                           same for all nodes of a kind; so many words can be read.
+//
+// Plain loads and static functions only: whatever inline function of a header were compiled here could be linked into
+// code that runs on processors without this instruction set.
+//
+// A get for keys of one word has no branch that depends on what was read, but for "found": so the processor runs ahead
+// into the next get while this one waits for memory, and independent gets overlap even when they are not batched.
 
 constexpr std::uint32_t cache_line_bytes = 64;
 
+/// `bytes` > 0.
 static inline void prefetch(const std::byte* start, std::uint32_t bytes) {
-  for (std::uint32_t at = 0; at < bytes; at += cache_line_bytes) __builtin_prefetch(start + at);
+  const std::byte* const end = start + bytes;
+  do {
+    __builtin_prefetch(start);
+    start += cache_line_bytes;
+  } while (start < end);
 }
+
+/// How many leading words the key shares with the separators on both sides of the subtree that is looked at. All keys
+/// of the subtree share them too, so a search in it begins behind them: that is what makes long common prefixes cheap.
+struct SharedWords {
+  std::uint32_t low = 0;
+  std::uint32_t high = 0;
+  std::uint32_t both() const { return low < high ? low : high; }
+};
 
 template <bool or_equal>
 static inline std::uint32_t count_keys(const std::uint64_t* planes, std::uint32_t plane, std::uint32_t count,
-                                       const std::uint64_t* key, std::uint32_t key_words) {
-  if (key_words == 1) return count_before<or_equal>(planes, count, key[0]);
+                                       const std::uint64_t* key, std::uint32_t key_words, SharedWords& shared) {
   std::uint32_t low = 0;
   std::uint32_t high = count;
-  for (std::uint32_t word = 0; word < key_words; ++word) {
-    const std::uint64_t* words = planes + std::size_t{word} * plane + low;
-    const std::uint32_t less = count_before<false>(words, high - low, key[word]);
-    const std::uint32_t less_or_equal = less + count_before<true>(words + less, high - low - less, key[word]);
+  for (std::uint32_t word = shared.both(); word < key_words; ++word) {
+    const std::uint64_t* const words = planes + std::size_t{word} * plane;
+    const std::uint32_t less = count_before<false>(words, low, high, plane, key[word]);
+    const std::uint32_t less_or_equal = count_before<true>(words, low, high, plane, key[word]);
+    if (less > 0) shared.low = word;
+    if (low + less_or_equal < high) shared.high = word;
     high = low + less_or_equal;
     low += less;
     if (low == high) return low;
   }
+  if (or_equal && low < high) shared.low = key_words;
   return or_equal ? high : low;
 }
 
 static std::uint32_t count_less(const std::uint64_t* planes, std::uint32_t plane, std::uint32_t count,
                                 const std::uint64_t* key, std::uint32_t key_words) {
-  return count_keys<false>(planes, plane, count, key, key_words);
+  SharedWords none;
+  return count_keys<false>(planes, plane, count, key, key_words, none);
 }
 
 static std::uint32_t count_less_or_equal(const std::uint64_t* planes, std::uint32_t plane, std::uint32_t count,
                                          const std::uint64_t* key, std::uint32_t key_words) {
-  return count_keys<true>(planes, plane, count, key, key_words);
+  SharedWords none;
+  return count_keys<true>(planes, plane, count, key, key_words, none);
 }
 
-static inline const std::byte* child_at(const std::byte* base, const Geometry& geometry, const std::byte* inner,
-                                        const std::uint64_t* key) {
-  const auto* const header = reinterpret_cast<const NodeHeader*>(inner);
-  const auto* const keys = reinterpret_cast<const std::uint64_t*>(inner + sizeof(NodeHeader));
-  const auto* const children = reinterpret_cast<const Ref*>(inner + geometry.inner_refs_offset);
-  const std::uint32_t child =
-      count_keys<true>(keys, geometry.inner_children - 1, header->count - 1u, key, geometry.key_words);
-  return base + std::size_t{children[child]} * unit_bytes;
+static inline const NodeHeader& header_of(const std::byte* node) { return *reinterpret_cast<const NodeHeader*>(node); }
+static inline const std::uint64_t* keys_of(const std::byte* node) {
+  return reinterpret_cast<const std::uint64_t*>(node + sizeof(NodeHeader));
+}
+static inline Ref child_ref(const Geometry& geometry, const std::byte* inner, std::uint32_t child) {
+  return reinterpret_cast<const Ref*>(inner + geometry.inner_refs_offset)[child];
+}
+static inline const std::byte* node_at(const std::byte* base, Ref ref) { return base + std::size_t{ref} * unit_bytes; }
+
+/// The child of `inner` that holds `key`.
+template <bool one_word>
+static inline std::uint32_t child_index(const Geometry& geometry, const std::byte* inner, const std::uint64_t* key,
+                                        SharedWords& shared) {
+  const std::uint32_t separators = header_of(inner).count - 1u;
+  if (one_word) return count_before<true>(keys_of(inner), 0, separators, geometry.inner_plane, key[0]);
+  return count_keys<true>(keys_of(inner), geometry.inner_plane, separators, key, geometry.key_words, shared);
 }
 
-static inline const std::byte* row_at(const Geometry& geometry, const std::byte* leaf, const std::uint64_t* key) {
-  const auto* const header = reinterpret_cast<const NodeHeader*>(leaf);
-  const auto* const keys = reinterpret_cast<const std::uint64_t*>(leaf + sizeof(NodeHeader));
-  const std::uint32_t count = header->count;
-  const std::uint32_t row = count_keys<false>(keys, geometry.leaf_rows, count, key, geometry.key_words);
-  const std::byte* const value = leaf + geometry.leaf_values_offset + std::size_t{row} * geometry.value_stride;
-  __builtin_prefetch(value);
-  if (row == count) return nullptr;
-  for (std::uint32_t word = 0; word < geometry.key_words; ++word) {
-    if (keys[std::size_t{word} * geometry.leaf_rows + row] != key[word]) return nullptr;
+/// The first row of `leaf` whose key is not less than `key`.
+template <bool one_word>
+static inline std::uint32_t row_index(const Geometry& geometry, const std::byte* leaf, const std::uint64_t* key,
+                                      SharedWords& shared) {
+  const std::uint32_t rows = header_of(leaf).count;
+  if (one_word) return count_before<false>(keys_of(leaf), 0, rows, geometry.leaf_plane, key[0]);
+  return count_keys<false>(keys_of(leaf), geometry.leaf_plane, rows, key, geometry.key_words, shared);
+}
+
+/// Whether `row` of `leaf` has that key, given that its first `shared` words are the key's.
+template <bool one_word>
+static inline bool row_has_key(const Geometry& geometry, const std::byte* leaf, std::uint32_t row,
+                               const std::uint64_t* key, std::uint32_t shared) {
+  const std::uint64_t* const keys = keys_of(leaf);
+  if (row == header_of(leaf).count) return false;
+  if (one_word) return keys[row] == key[0];
+  for (std::uint32_t word = shared; word < geometry.key_words; ++word) {
+    if (keys[std::size_t{word} * geometry.leaf_plane + row] != key[word]) return false;
   }
-  return value;
+  return true;
+}
+
+static inline const std::byte* value_at(const std::byte* base, const Geometry& geometry, const std::byte* leaf,
+                                        std::uint32_t row) {
+  if (geometry.value_units == 0) return leaf + geometry.leaf_values_offset + std::size_t{row} * geometry.value_stride;
+  const Ref block = reinterpret_cast<const Ref*>(leaf + geometry.leaf_values_offset)[row];
+  return node_at(base, block) + sizeof(ValueHeader);
+}
+
+/// Starts loading what a search in the node will look at behind its first keys.
+template <bool one_word>
+static inline void prefetch_inner(const Geometry& geometry, const std::byte* inner) {
+  // The keys of one word are loaded side by side anyway; the references depend on what they say.
+  const std::uint32_t begin = one_word ? geometry.inner_refs_offset : 0;
+  prefetch(inner + begin, geometry.inner_units * static_cast<std::uint32_t>(unit_bytes) - begin);
+}
+
+/// For one get: values too, so that the row costs one miss instead of two, as long as the processor can keep so many
+/// lines in flight.
+template <bool one_word>
+static inline void prefetch_leaf_whole(const Geometry& geometry, const std::byte* leaf) {
+  constexpr std::uint32_t units_max = 20;
+  const std::uint32_t begin = one_word ? geometry.leaf_values_offset : 0;
+  if (geometry.leaf_units <= units_max) {
+    prefetch(leaf + begin, geometry.leaf_units * static_cast<std::uint32_t>(unit_bytes) - begin);
+  } else if (!one_word) {
+    prefetch(leaf, geometry.leaf_values_offset);
+  }
+}
+
+template <bool one_word>
+static inline const std::byte* get_in(const std::byte* base, const Geometry& geometry, Ref root, std::uint32_t height,
+                                      const std::uint64_t* key) {
+  SharedWords shared;
+  const std::byte* node = node_at(base, root);
+  for (std::uint32_t level = height - 1; level > 0; --level) {
+    node = node_at(base, child_ref(geometry, node, child_index<one_word>(geometry, node, key, shared)));
+    if (level == 2) prefetch_inner<one_word>(geometry, node);  // those above are in cache
+  }
+  prefetch_leaf_whole<one_word>(geometry, node);
+  const std::uint32_t known = shared.both();
+  const std::uint32_t row = row_index<one_word>(geometry, node, key, shared);
+  return row_has_key<one_word>(geometry, node, row, key, known) ? value_at(base, geometry, node, row) : nullptr;
+}
+
+/// A function of its own, so that the short way of keys of one word has all registers.
+__attribute__((noinline)) static const std::byte* get_wide(const std::byte* base, const Geometry& geometry, Ref root,
+                                                           std::uint32_t height, const std::uint64_t* key) {
+  return get_in<false>(base, geometry, root, height, key);
 }
 
 static const std::byte* get(const std::byte* base, const Geometry& geometry, Ref root, std::uint32_t height,
                             const std::uint64_t* key) {
   if (height == 0) return nullptr;
-  const std::byte* node = base + std::size_t{root} * unit_bytes;
-  for (std::uint32_t level = height - 1; level > 0; --level) {
-    node = child_at(base, geometry, node, key);
-    // The whole child at once: the misses of its lines overlap.
-    prefetch(node, level > 1 ? geometry.inner_units * static_cast<std::uint32_t>(unit_bytes) : geometry.leaf_values_offset);
+  return geometry.key_words == 1 ? get_in<true>(base, geometry, root, height, key)
+                                 : get_wide(base, geometry, root, height, key);
+}
+
+constexpr std::uint32_t group_max = 16;  // as many misses as the core keeps in flight, and a few
+
+/// Leads `group` descents side by side to their leaves: the misses of a level overlap.
+template <bool one_word>
+static inline void descend_group(const std::byte* base, const Geometry& geometry, Ref root, std::uint32_t height,
+                                 const std::uint64_t* keys, std::uint32_t group, const std::byte** nodes,
+                                 SharedWords* shared) {
+  const std::byte* const root_node = node_at(base, root);
+  for (std::uint32_t i = 0; i < group; ++i) {
+    nodes[i] = root_node;
+    if (!one_word) shared[i] = {};
   }
-  return row_at(geometry, node, key);
+  for (std::uint32_t level = height - 1; level > 0; --level) {
+    for (std::uint32_t i = 0; i < group; ++i) {
+      const std::uint64_t* const key = keys + std::size_t{i} * geometry.key_words;
+      const std::uint32_t child = child_index<one_word>(geometry, nodes[i], key, shared[i]);
+      nodes[i] = node_at(base, child_ref(geometry, nodes[i], child));
+      // Down to the lowest inner level nodes are in cache more often than not: their first line is enough of a hint.
+      if (level == 2) {
+        prefetch(nodes[i], geometry.inner_units * static_cast<std::uint32_t>(unit_bytes));
+      } else {
+        prefetch(nodes[i], level == 1 ? geometry.leaf_values_offset : cache_line_bytes);
+      }
+    }
+  }
+}
+
+template <bool one_word>
+static inline void get_many_in(const std::byte* base, const Geometry& geometry, Ref root, std::uint32_t height,
+                               const std::uint64_t* keys, std::uint32_t count, const std::byte** values) {
+  const std::byte* nodes[group_max];
+  SharedWords shared[group_max];
+  for (std::uint32_t begin = 0; begin < count; begin += group_max) {
+    const std::uint32_t group = count - begin < group_max ? count - begin : group_max;
+    const std::uint64_t* const group_keys = keys + std::size_t{begin} * geometry.key_words;
+    descend_group<one_word>(base, geometry, root, height, group_keys, group, nodes, shared);
+    for (std::uint32_t i = 0; i < group; ++i) {
+      const std::uint64_t* const key = group_keys + std::size_t{i} * geometry.key_words;
+      const std::uint32_t known = shared[i].both();
+      const std::uint32_t row = row_index<one_word>(geometry, nodes[i], key, shared[i]);
+      const std::byte* const value =
+          row_has_key<one_word>(geometry, nodes[i], row, key, known) ? value_at(base, geometry, nodes[i], row) : nullptr;
+      values[begin + i] = value;
+      __builtin_prefetch(value);
+      __builtin_prefetch(value + (geometry.value_stride < cache_line_bytes ? geometry.value_stride : cache_line_bytes) - 1);
+    }
+  }
 }
 
 static void get_many(const std::byte* base, const Geometry& geometry, Ref root, std::uint32_t height,
                      const std::uint64_t* keys, std::uint32_t count, const std::byte** values) {
-  constexpr std::uint32_t group_max = 16;  // as many misses as the core keeps in flight, and a few
   if (height == 0) {
     for (std::uint32_t i = 0; i < count; ++i) values[i] = nullptr;
-    return;
+  } else if (geometry.key_words == 1) {
+    get_many_in<true>(base, geometry, root, height, keys, count, values);
+  } else {
+    get_many_in<false>(base, geometry, root, height, keys, count, values);
   }
+}
+
+template <bool one_word>
+static inline bool locate_in(const std::byte* base, const Geometry& geometry, Ref root, std::uint32_t height,
+                             const std::uint64_t* key, PathStep* path) {
+  SharedWords shared;
+  Ref ref = root;
+  for (std::uint32_t level = height - 1; level > 0; --level) {
+    const std::byte* const inner = node_at(base, ref);
+    const std::uint32_t child = child_index<one_word>(geometry, inner, key, shared);
+    path[level] = {ref, child};
+    ref = child_ref(geometry, inner, child);
+    // The whole child: it will be copied.
+    prefetch(node_at(base, ref),
+             (level > 1 ? geometry.inner_units : geometry.leaf_units) * static_cast<std::uint32_t>(unit_bytes));
+  }
+  const std::byte* const leaf = node_at(base, ref);
+  const std::uint32_t known = shared.both();
+  const std::uint32_t row = row_index<one_word>(geometry, leaf, key, shared);
+  path[0] = {ref, row};
+  return row_has_key<one_word>(geometry, leaf, row, key, known);
+}
+
+static bool locate(const std::byte* base, const Geometry& geometry, Ref root, std::uint32_t height,
+                   const std::uint64_t* key, PathStep* path) {
+  return geometry.key_words == 1 ? locate_in<true>(base, geometry, root, height, key, path)
+                                 : locate_in<false>(base, geometry, root, height, key, path);
+}
+
+static void warm_leaves(const std::byte* base, const Geometry& geometry, Ref root, std::uint32_t height,
+                        const std::uint64_t* keys, std::uint32_t count) {
+  if (height == 0) return;
   const std::byte* nodes[group_max];
-  const std::byte* const root_node = base + std::size_t{root} * unit_bytes;
+  SharedWords shared[group_max];
   for (std::uint32_t begin = 0; begin < count; begin += group_max) {
     const std::uint32_t group = count - begin < group_max ? count - begin : group_max;
     const std::uint64_t* const group_keys = keys + std::size_t{begin} * geometry.key_words;
-    for (std::uint32_t i = 0; i < group; ++i) nodes[i] = root_node;
-    for (std::uint32_t level = height - 1; level > 0; --level) {
-      for (std::uint32_t i = 0; i < group; ++i) {
-        nodes[i] = child_at(base, geometry, nodes[i], group_keys + std::size_t{i} * geometry.key_words);
-        prefetch(nodes[i],
-                 level > 1 ? geometry.inner_units * static_cast<std::uint32_t>(unit_bytes) : geometry.leaf_values_offset);
-      }
+    if (geometry.key_words == 1) {
+      descend_group<true>(base, geometry, root, height, group_keys, group, nodes, shared);
+    } else {
+      descend_group<false>(base, geometry, root, height, group_keys, group, nodes, shared);
     }
     for (std::uint32_t i = 0; i < group; ++i) {
-      values[begin + i] = row_at(geometry, nodes[i], group_keys + std::size_t{i} * geometry.key_words);
+      prefetch(nodes[i] + geometry.leaf_values_offset,
+               geometry.leaf_units * static_cast<std::uint32_t>(unit_bytes) - geometry.leaf_values_offset);
     }
   }
 }

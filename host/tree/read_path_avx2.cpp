@@ -6,24 +6,24 @@ namespace perch::tree {
 namespace avx2 {
 namespace {
 
+/// Looks at the whole plane, whatever the node holds of it: a loop whose length depends on the node would be
+/// mispredicted.
 template <bool or_equal>
-static inline std::uint32_t count_before(const std::uint64_t* words, std::uint32_t count,
-                                         std::uint64_t word) {
+static inline std::uint32_t count_before(const std::uint64_t* words, std::uint32_t low, std::uint32_t high,
+                                         std::uint32_t plane, std::uint64_t word) {
   // AVX2 compares signed: flipping the top bit of both sides makes the order unsigned.
   const __m256i flip = _mm256_set1_epi64x(INT64_MIN);
   const __m256i wanted = _mm256_xor_si256(_mm256_set1_epi64x(static_cast<long long>(word)), flip);
-  const __m256i lanes = _mm256_set_epi64x(3, 2, 1, 0);
-  std::uint32_t before = 0;
-  for (std::uint32_t at = 0; at < count; at += 4) {
-    const __m256i present = _mm256_cmpgt_epi64(_mm256_set1_epi64x(count - at), lanes);
-    const __m256i some = _mm256_xor_si256(
-        _mm256_maskload_epi64(reinterpret_cast<const long long*>(words + at), present), flip);
-    const __m256i is_before = or_equal ? _mm256_andnot_si256(_mm256_cmpgt_epi64(some, wanted), present)
-                                       : _mm256_and_si256(_mm256_cmpgt_epi64(wanted, some), present);
-    before += static_cast<std::uint32_t>(
-        _mm_popcnt_u32(static_cast<unsigned>(_mm256_movemask_pd(_mm256_castsi256_pd(is_before)))));
+  std::uint64_t before = 0;
+  for (std::uint32_t at = 0; at < plane; at += 4) {
+    const __m256i some =
+        _mm256_xor_si256(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(words + at)), flip);
+    const __m256i less = or_equal ? _mm256_cmpgt_epi64(some, wanted) : _mm256_cmpgt_epi64(wanted, some);
+    const auto bits = static_cast<std::uint64_t>(_mm256_movemask_pd(_mm256_castsi256_pd(less)));
+    before |= (or_equal ? bits ^ 15 : bits) << at;
   }
-  return before;
+  if (high < 64) before &= (std::uint64_t{1} << high) - 1;
+  return static_cast<std::uint32_t>(_mm_popcnt_u64(before >> low));
 }
 
 #include "tree/read_path.inl"
@@ -31,6 +31,7 @@ static inline std::uint32_t count_before(const std::uint64_t* words, std::uint32
 }  // namespace
 }  // namespace avx2
 
-const ReadPath read_path_avx2{"avx2", avx2::count_less, avx2::count_less_or_equal, avx2::get, avx2::get_many};
+const ReadPath read_path_avx2{"avx2",         avx2::count_less, avx2::count_less_or_equal, avx2::get,
+                              avx2::get_many, avx2::locate,     avx2::warm_leaves};
 
 }  // namespace perch::tree

@@ -6,23 +6,33 @@ namespace perch::tree {
 namespace avx512 {
 namespace {
 
+/// One bit for each of 8 words: whether it comes before.
 template <bool or_equal>
-static inline std::uint32_t count_before(const std::uint64_t* words, std::uint32_t count,
-                                         std::uint64_t word) {
+static inline std::uint64_t bits_before(const std::uint64_t* words, __m512i wanted) {
+  const __m512i some = _mm512_loadu_si512(words);
+  return _cvtmask8_u32(or_equal ? _mm512_cmple_epu64_mask(some, wanted)
+                                : _mm512_cmplt_epu64_mask(some, wanted));
+}
+
+/// Looks at the whole plane, whatever the node holds of it: a loop whose length depends on the node would be
+/// mispredicted. The usual lengths are written out.
+template <bool or_equal>
+static inline std::uint32_t count_before(const std::uint64_t* words, std::uint32_t low, std::uint32_t high,
+                                         std::uint32_t plane, std::uint64_t word) {
   const __m512i wanted = _mm512_set1_epi64(static_cast<long long>(word));
-  std::uint32_t before = 0;
-  for (std::uint32_t at = 0; at < count; at += 64) {
-    // One bit per word. Loads are masked: what lies behind the last word is not touched.
-    const std::uint64_t present = _bzhi_u64(~std::uint64_t{0}, count - at < 64 ? count - at : 64);
-    for (std::uint32_t i = 0; i < 64 && at + i < count; i += 8) {
-      const auto mask = static_cast<__mmask8>(present >> i);
-      const __m512i some = _mm512_maskz_loadu_epi64(mask, words + at + i);
-      const __mmask8 is_before = or_equal ? _mm512_mask_cmple_epu64_mask(mask, some, wanted)
-                                          : _mm512_mask_cmplt_epu64_mask(mask, some, wanted);
-      before += static_cast<std::uint32_t>(_mm_popcnt_u32(is_before));
-    }
+  std::uint64_t before;
+  if (plane == 16) {
+    before = bits_before<or_equal>(words, wanted) | bits_before<or_equal>(words + 8, wanted) << 8;
+  } else if (plane == 32) {
+    before = bits_before<or_equal>(words, wanted) | bits_before<or_equal>(words + 8, wanted) << 8 |
+             bits_before<or_equal>(words + 16, wanted) << 16 |
+             bits_before<or_equal>(words + 24, wanted) << 24;
+  } else {
+    before = 0;
+    for (std::uint32_t at = 0; at < plane; at += 8) before |= bits_before<or_equal>(words + at, wanted) << at;
   }
-  return before;
+  before = _bzhi_u64(before, high) >> low;
+  return static_cast<std::uint32_t>(_mm_popcnt_u64(before));
 }
 
 #include "tree/read_path.inl"
@@ -30,7 +40,8 @@ static inline std::uint32_t count_before(const std::uint64_t* words, std::uint32
 }  // namespace
 }  // namespace avx512
 
-const ReadPath read_path_avx512{"avx512", avx512::count_less, avx512::count_less_or_equal, avx512::get,
-                                avx512::get_many};
+const ReadPath read_path_avx512{"avx512",           avx512::count_less, avx512::count_less_or_equal,
+                                avx512::get,        avx512::get_many,   avx512::locate,
+                                avx512::warm_leaves};
 
 }  // namespace perch::tree

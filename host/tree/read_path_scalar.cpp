@@ -6,9 +6,11 @@ namespace {
 
 /// Branchless binary search: the comparison becomes a conditional move, so there is nothing to mispredict.
 template <bool or_equal>
-static inline std::uint32_t count_before(const std::uint64_t* words, std::uint32_t count,
-                                         std::uint64_t word) {
+static inline std::uint32_t count_before(const std::uint64_t* words, std::uint32_t low, std::uint32_t high,
+                                         std::uint32_t, std::uint64_t word) {
   const auto is_before = [word](std::uint64_t other) { return or_equal ? other <= word : other < word; };
+  words += low;
+  std::uint32_t count = high - low;
   const std::uint64_t* base = words;
   while (count > 1) {
     const std::uint32_t half = count / 2;
@@ -23,7 +25,8 @@ static inline std::uint32_t count_before(const std::uint64_t* words, std::uint32
 }  // namespace
 }  // namespace scalar
 
-const ReadPath read_path_scalar{"scalar", scalar::count_less, scalar::count_less_or_equal, scalar::get,
-                                scalar::get_many};
+const ReadPath read_path_scalar{"scalar",           scalar::count_less, scalar::count_less_or_equal,
+                                scalar::get,        scalar::get_many,   scalar::locate,
+                                scalar::warm_leaves};
 
 }  // namespace perch::tree

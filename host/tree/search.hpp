@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "tree/bound.hpp"
 #include "tree/node.hpp"
 #include "tree/read_path.hpp"
 
@@ -41,6 +42,13 @@ inline int compare_keys(const std::uint64_t* a, std::size_t a_step, const std::u
     if (left != right) return left < right ? -1 : 1;
   }
   return 0;
+}
+
+/// True when no key can lie between the bounds.
+inline bool is_empty_range(Bound low, Bound high, std::uint32_t key_words) noexcept {
+  if (low.key == nullptr || high.key == nullptr) return false;
+  const int order = compare_keys(low.key, 1, high.key, 1, key_words);
+  return order > 0 || (order == 0 && !(low.inclusive && high.inclusive));
 }
 
 }  // namespace perch::tree

@@ -119,6 +119,8 @@ TableIndex Store::add_table(const TableShape& shape) {
                "a value of 1 to value_bytes_max bytes");
   const Geometry geometry = make_geometry(shape);
   PERCH_ASSERT(geometry.leaf_rows >= 3 && geometry.inner_children >= 3, "nodes of three or more");
+  PERCH_ASSERT(geometry.leaf_rows <= fan_out_max && geometry.inner_children <= fan_out_max,
+               "a search's bits suffice");
   PERCH_ASSERT(geometry.leaf_units <= slab_units && geometry.inner_units <= slab_units, "a node fits a slab");
   const auto index = static_cast<TableIndex>(parts.tables.size());
   parts.arena->control()->geometry[index] = geometry;  // published with the next version
@@ -172,6 +174,15 @@ bool Store::has_room_to_erase() {
 
 Placed Store::upsert(TableIndex table, const std::uint64_t* key) { return parts_->tables[table].upsert(key); }
 bool Store::erase(TableIndex table, const std::uint64_t* key) { return parts_->tables[table].erase(key); }
+std::uint64_t Store::erase_range(TableIndex table, Bound low, Bound high) {
+  return parts_->tables[table].erase_range(low, high);
+}
+std::uint64_t Store::erase_first(TableIndex table, std::uint64_t rows) {
+  return parts_->tables[table].erase_first(rows);
+}
+void Store::warm(TableIndex table, const std::uint64_t* keys, std::uint32_t count) const {
+  parts_->tables[table].warm(keys, count);
+}
 const std::byte* Store::find(TableIndex table, const std::uint64_t* key) const {
   return parts_->tables[table].find(key);
 }

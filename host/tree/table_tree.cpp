@@ -1,5 +1,6 @@
 #include "tree/table_tree.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/assert.hpp"
@@ -8,21 +9,21 @@
 namespace perch::tree {
 namespace {
 
-/// Copies `count` keys between the planes of two nodes.
-void copy_keys(const std::uint64_t* from, std::uint64_t* to, std::uint32_t plane, std::uint32_t key_words,
-               std::uint32_t count) noexcept {
-  for (std::uint32_t word = 0; word < key_words; ++word) {
-    std::memcpy(to + std::size_t{word} * plane, from + std::size_t{word} * plane,
-                count * sizeof(std::uint64_t));
-  }
-}
-
 /// Moves the keys from `from` on to begin at `to`, within a node.
 void shift_keys(std::uint64_t* keys, std::uint32_t plane, std::uint32_t key_words, std::uint32_t from,
                 std::uint32_t to, std::uint32_t count) noexcept {
   for (std::uint32_t word = 0; word < key_words; ++word) {
     std::uint64_t* const words = keys + std::size_t{word} * plane;
     std::memmove(words + to, words + from, count * sizeof(std::uint64_t));
+  }
+}
+
+/// Copies `count` keys between two nodes, each given by the place of its first word.
+void move_keys(const std::uint64_t* from, std::uint64_t* to, std::uint32_t plane, std::uint32_t key_words,
+               std::uint32_t count) noexcept {
+  for (std::uint32_t word = 0; word < key_words; ++word) {
+    std::memcpy(to + std::size_t{word} * plane, from + std::size_t{word} * plane,
+                count * sizeof(std::uint64_t));
   }
 }
 
@@ -38,170 +39,223 @@ void get_key(const std::uint64_t* keys, std::uint32_t plane, std::uint32_t key_w
 
 }  // namespace
 
-// ---- Nodes
-// --------------------------------------------------------------------------------------------------------
+// ---- Blocks
+
+Ref TableTree::new_block(std::uint32_t units) {
+  const Ref ref = context_.allocator.allocate(units);
+  PERCH_ASSERT(ref != 0, "out of arena: the caller did not ask has_room, or its estimate is wrong");
+  return ref;
+}
 
 Ref TableTree::new_node(NodeKind kind) {
-  const Ref ref = context_.allocator.allocate(units(kind == NodeKind::leaf));
-  PERCH_ASSERT(ref != 0, "out of arena: the caller did not ask has_room, or its estimate is wrong");
+  const Ref ref = new_block(units(kind == NodeKind::leaf));
   writable_node(ref).header() = NodeHeader{context_.building, 0, kind, 0};
   return ref;
 }
 
-void TableTree::drop_node(Ref ref) {
-  const NodeHeader& header = node(ref).header();
-  const std::uint32_t size = units(header.kind == NodeKind::leaf);
-  if (header.birth == context_.building) {
-    context_.allocator.release(ref, size);  // never published: nobody else knows it
+void TableTree::drop_block(Ref ref, std::uint32_t units, Version birth) {
+  if (birth == context_.building) {
+    context_.allocator.release(ref, units);  // never published: nobody else knows it
   } else {
-    context_.reclaimer.drop({header.birth, context_.building, ref, size});
+    context_.reclaimer.drop({birth, context_.building, ref, units});
   }
 }
 
-void TableTree::copy_node(Ref from_ref, Ref to_ref) {
-  const Node from = node(from_ref);
-  WritableNode to = writable_node(to_ref);
-  const std::uint32_t count = from.count();
-  to.set_count(count);
-  if (from.is_leaf()) {
-    copy_keys(from.keys(), to.keys(), from.leaf_plane(), geometry_.key_words, count);
-    std::memcpy(to.value(0), from.value(0), std::size_t{count} * geometry_.value_stride);
+void TableTree::drop_node(Ref ref) {
+  const NodeHeader& header = node(ref).header();
+  drop_block(ref, units(header.kind == NodeKind::leaf), header.birth);
+}
+
+void TableTree::drop_value(Ref block) {
+  drop_block(block, geometry_.value_units,
+             reinterpret_cast<const ValueHeader*>(address(context_.base, block))->birth);
+}
+
+void TableTree::drop_values(const Node& leaf, std::uint32_t from, std::uint32_t to) {
+  if (geometry_.value_units == 0) return;
+  for (std::uint32_t row = from; row < to; ++row) drop_value(leaf.value_refs()[row]);
+}
+
+/// With all rows below it.
+void TableTree::drop_subtree(Ref ref, std::uint32_t level) {
+  const Node top = node(ref);
+  if (level == 0) {
+    root_.rows -= top.count();
+    drop_values(top, 0, top.count());
   } else {
-    copy_keys(from.keys(), to.keys(), from.inner_plane(), geometry_.key_words, count - 1);
-    std::memcpy(to.children(), from.children(), count * sizeof(Ref));
+    for (std::uint32_t child = 0; child < top.count(); ++child)
+      drop_subtree(top.children()[child], level - 1);
   }
+  drop_node(ref);
 }
 
 /// `ref` itself when it was born in the version being built, else a copy; the caller puts it into the parent.
 Ref TableTree::make_writable(Ref ref) {
-  const NodeHeader& header = node(ref).header();
-  if (header.birth == context_.building) return ref;
-  const Ref copy = new_node(header.kind);
-  copy_node(ref, copy);
+  if (is_owned(ref)) return ref;
+  const bool leaf = node(ref).is_leaf();
+  const Ref copy = new_block(units(leaf));
+  // Whole, unused places too: a copy of a length that is always the same costs less than it saves.
+  std::memcpy(address(context_.base, copy), address(context_.base, ref), units(leaf) * unit_bytes);
+  writable_node(copy).header().birth = context_.building;
   drop_node(ref);
   return copy;
 }
 
-/// Makes the way to the key's leaf writable; returns the leaf. The tree is not empty.
-Ref TableTree::descend(const std::uint64_t* key, Step* path) {
-  Ref ref = root_.root;
-  Ref* from_above = &root_.root;
-  for (std::uint32_t level = root_.height - 1; level > 0; --level) {
-    // The child's lines arrive while this node is copied.
-    const std::uint32_t child = child_of(node(ref), key);
-    const Ref child_ref = node(ref).children()[child];
-    prefetch_node(child_ref, level == 1);
-    ref = *from_above = make_writable(ref);
-    path[level] = {ref, child};
-    from_above = writable_node(ref).children() + child;
-    ref = child_ref;
+// ---- The way down
+
+/// Finds the key's place: path_[0] is its leaf and row. The tree is not empty.
+bool TableTree::locate(const std::uint64_t* key) {
+  if (path_is_kept_ && is_in_kept_leaf(key)) {
+    const Node leaf = node(path_[0].node);
+    path_[0].index = lower_bound(leaf, key);
+    return path_[0].index < leaf.count() && key_equals(leaf, path_[0].index, key);
   }
-  return *from_above = make_writable(ref);
+  path_is_kept_ = true;
+  return read_path().locate(context_.base, geometry_, root_.root, root_.height, key, path_);
 }
 
-void TableTree::prefetch_node(Ref ref, bool leaf) const noexcept {
-  const std::byte* const start = address(context_.base, ref);
-  for (std::uint32_t unit = 0; unit < units(leaf); ++unit) __builtin_prefetch(start + unit * unit_bytes);
+/// Whether the key lies between the separators around the leaf at path_[0]. They stand in the lowest nodes
+/// above it that have one at that side.
+bool TableTree::is_in_kept_leaf(const std::uint64_t* key) const noexcept {
+  bool low_is_open = true;
+  bool high_is_open = true;
+  for (std::uint32_t level = 1; level < root_.height && (low_is_open || high_is_open); ++level) {
+    const Node inner = node(path_[level].node);
+    const std::uint32_t child = path_[level].index;
+    if (low_is_open && child > 0) {
+      if (compare_keys(key, 1, inner.keys() + child - 1, inner.inner_plane(), geometry_.key_words) < 0)
+        return false;
+      low_is_open = false;
+    }
+    if (high_is_open && child + 1 < inner.count()) {
+      if (compare_keys(key, 1, inner.keys() + child, inner.inner_plane(), geometry_.key_words) >= 0)
+        return false;
+      high_is_open = false;
+    }
+  }
+  return true;
 }
 
-// ---- Reads
-// --------------------------------------------------------------------------------------------------------
+/// Makes all nodes of path_ writable. What is above a writable node is writable already.
+void TableTree::own_path() {
+  std::uint32_t level = 0;
+  while (level < root_.height && !is_owned(path_[level].node)) ++level;
+  while (level-- > 0) {
+    const Ref copy = make_writable(path_[level].node);
+    path_[level].node = copy;
+    if (level + 1 == root_.height) {
+      root_.root = copy;
+    } else {
+      writable_node(path_[level + 1].node).children()[path_[level + 1].index] = copy;
+    }
+  }
+}
+
+void TableTree::warm(const std::uint64_t* keys, std::uint32_t count) const {
+  read_path().warm_leaves(context_.base, geometry_, root_.root, root_.height, keys, count);
+}
 
 const std::byte* TableTree::find(const std::uint64_t* key) const {
-  if (root_.root == 0) return nullptr;
-  Ref ref = root_.root;
-  for (std::uint32_t level = root_.height - 1; level > 0; --level) {
-    const Node inner = node(ref);
-    ref = inner.children()[child_of(inner, key)];
-  }
-  const Node leaf = node(ref);
-  const std::uint32_t row = lower_bound(leaf, key);
-  return row < leaf.count() && key_equals(leaf, row, key) ? leaf.value(row) : nullptr;
+  return read_path().get(context_.base, geometry_, root_.root, root_.height, key);
 }
 
 // ---- Upsert
-// -------------------------------------------------------------------------------------------------------
-
-void TableTree::open_row(WritableNode& leaf, std::uint32_t row, const std::uint64_t* key) {
-  const std::uint32_t moved = leaf.count() - row;
-  shift_keys(leaf.keys(), leaf.leaf_plane(), geometry_.key_words, row, row + 1, moved);
-  set_key(leaf.keys(), leaf.leaf_plane(), geometry_.key_words, row, key);
-  std::memmove(leaf.value(row + 1), leaf.value(row), std::size_t{moved} * geometry_.value_stride);
-  std::memset(leaf.value(row), 0, geometry_.value_stride);
-  leaf.set_count(leaf.count() + 1);
-}
 
 Placed TableTree::upsert(const std::uint64_t* key) {
   if (root_.root == 0) {
     root_.root = new_node(NodeKind::leaf);
     root_.height = 1;
+    path_is_kept_ = false;
     context_.needs_changed = true;
   }
-  Step path[height_max];
-  const Ref leaf_ref = descend(key, path);
-  WritableNode leaf = writable_node(leaf_ref);
-  const std::uint32_t row = lower_bound(leaf, key);
-  if (row < leaf.count() && key_equals(leaf, row, key)) return {leaf.value(row), false};
+  const bool found = locate(key);
+  own_path();
+  WritableNode leaf = writable_node(path_[0].node);
+  if (found) return {writable_value(leaf, path_[0].index), false};
   ++root_.rows;
-  if (leaf.count() == geometry_.leaf_rows) return split_leaf_and_insert(leaf_ref, row, key, path);
-  open_row(leaf, row, key);
-  return {leaf.value(row), true};
+  if (leaf.count() == geometry_.leaf_rows) return {split_leaf_and_insert(key), true};
+  return {open_row(leaf, path_[0].index, key), true};
 }
 
-Placed TableTree::split_leaf_and_insert(Ref left_ref, std::uint32_t row, const std::uint64_t* key,
-                                        Step* path) {
-  WritableNode left = writable_node(left_ref);
+/// The row's value, its block copied first when readers may know it.
+std::byte* TableTree::writable_value(WritableNode& leaf, std::uint32_t row) {
+  if (geometry_.value_units == 0) return leaf.slot(row);
+  Ref& block = leaf.value_refs()[row];
+  const auto birth = reinterpret_cast<const ValueHeader*>(address(context_.base, block))->birth;
+  if (birth != context_.building) {
+    const Ref copy = new_block(geometry_.value_units);
+    std::byte* const start = address(context_.base, copy);
+    *reinterpret_cast<ValueHeader*>(start) = {context_.building};
+    std::memcpy(start + sizeof(ValueHeader), leaf.value(row), geometry_.value_stride);
+    drop_block(block, geometry_.value_units, birth);
+    block = copy;
+  }
+  return address(context_.base, block) + sizeof(ValueHeader);
+}
+
+/// Makes room for a row and gives it a zero value.
+std::byte* TableTree::open_row(WritableNode& leaf, std::uint32_t row, const std::uint64_t* key) {
+  const std::uint32_t moved = leaf.count() - row;
+  shift_keys(leaf.keys(), leaf.leaf_plane(), geometry_.key_words, row, row + 1, moved);
+  set_key(leaf.keys(), leaf.leaf_plane(), geometry_.key_words, row, key);
+  std::memmove(leaf.slot(row + 1), leaf.slot(row), std::size_t{moved} * leaf.slot_bytes());
+  leaf.set_count(leaf.count() + 1);
+  std::byte* value = leaf.slot(row);
+  if (geometry_.value_units != 0) {
+    const Ref block = new_block(geometry_.value_units);
+    leaf.value_refs()[row] = block;
+    value = address(context_.base, block);
+    *reinterpret_cast<ValueHeader*>(value) = {context_.building};
+    value += sizeof(ValueHeader);
+  }
+  std::memset(value, 0, geometry_.value_stride);
+  return value;
+}
+
+std::byte* TableTree::split_leaf_and_insert(const std::uint64_t* key) {
+  path_is_kept_ = false;
+  const std::uint32_t row = path_[0].index;
+  WritableNode left = writable_node(path_[0].node);
   const Ref right_ref = new_node(NodeKind::leaf);
   WritableNode right = writable_node(right_ref);
-  const std::uint32_t capacity = geometry_.leaf_rows;
-  const std::uint32_t kept = row == capacity ? capacity : capacity / 2;
-  const std::uint32_t moved = capacity - kept;
-  const std::uint32_t plane = left.leaf_plane();
-  for (std::uint32_t word = 0; word < geometry_.key_words; ++word) {
-    std::memcpy(right.keys() + std::size_t{word} * plane, left.keys() + std::size_t{word} * plane + kept,
-                moved * sizeof(std::uint64_t));
-  }
-  if (moved > 0) std::memcpy(right.value(0), left.value(kept), std::size_t{moved} * geometry_.value_stride);
+  const std::uint32_t rows = geometry_.leaf_rows;
+  const std::uint32_t kept = row == rows ? rows : rows / 2;
+  const std::uint32_t moved = rows - kept;
+  move_keys(left.keys() + kept, right.keys(), left.leaf_plane(), geometry_.key_words, moved);
+  std::memcpy(right.slot(0), left.slot(kept), std::size_t{moved} * left.slot_bytes());
   right.set_count(moved);
   left.set_count(kept);
 
   // At the border the row goes left, unless the left node is full.
   const bool into_right = row > kept || (row == kept && moved == 0);
-  WritableNode& target = into_right ? right : left;
-  const std::uint32_t target_row = into_right ? row - kept : row;
-  open_row(target, target_row, key);
-
+  std::byte* const value = into_right ? open_row(right, row - kept, key) : open_row(left, row, key);
   std::uint64_t separator[key_words_max];
-  get_key(right.keys(), plane, geometry_.key_words, 0, separator);
-  insert_child(path, 1, separator, right_ref);
-  return {target.value(target_row), true};
+  get_key(right.keys(), right.leaf_plane(), geometry_.key_words, 0, separator);
+  insert_child(1, separator, right_ref);
+  return value;
 }
 
-/// Puts `child` behind path[level].child. `separator`: the smallest key below it.
-void TableTree::insert_child(Step* path, std::uint32_t level, const std::uint64_t* separator, Ref child) {
+/// Puts `child` behind path_[level].index. `separator`: the smallest key below it.
+void TableTree::insert_child(std::uint32_t level, const std::uint64_t* separator, Ref child) {
   if (level == root_.height) return grow_root(separator, child);
-  WritableNode left = writable_node(path[level].node);
-  const std::uint32_t index = path[level].child + 1;
-  const std::uint32_t capacity = geometry_.inner_children;
-  if (left.count() < capacity) return place_child(left, index, separator, child);
+  WritableNode left = writable_node(path_[level].node);
+  const std::uint32_t index = path_[level].index + 1;
+  const std::uint32_t children = geometry_.inner_children;
+  if (left.count() < children) return place_child(left, index, separator, child);
 
   const Ref right_ref = new_node(NodeKind::inner);
   WritableNode right = writable_node(right_ref);
-  const std::uint32_t plane = left.inner_plane();
   std::uint64_t up[key_words_max];
-  if (index == capacity) {
+  if (index == children) {
     // The new child begins a node of its own; its separator moves up.
     right.children()[0] = child;
     right.set_count(1);
     std::memcpy(up, separator, geometry_.key_words * sizeof(std::uint64_t));
   } else {
-    const std::uint32_t kept = capacity / 2;
-    const std::uint32_t moved = capacity - kept;
-    get_key(left.keys(), plane, geometry_.key_words, kept - 1, up);
-    for (std::uint32_t word = 0; word < geometry_.key_words; ++word) {
-      std::memcpy(right.keys() + std::size_t{word} * plane, left.keys() + std::size_t{word} * plane + kept,
-                  (moved - 1) * sizeof(std::uint64_t));
-    }
+    const std::uint32_t kept = children / 2;
+    const std::uint32_t moved = children - kept;
+    get_key(left.keys(), left.inner_plane(), geometry_.key_words, kept - 1, up);
+    move_keys(left.keys() + kept, right.keys(), left.inner_plane(), geometry_.key_words, moved - 1);
     std::memcpy(right.children(), left.children() + kept, moved * sizeof(Ref));
     right.set_count(moved);
     left.set_count(kept);
@@ -211,7 +265,7 @@ void TableTree::insert_child(Step* path, std::uint32_t level, const std::uint64_
       place_child(right, index - kept, separator, child);
     }
   }
-  insert_child(path, level + 1, up, right_ref);
+  insert_child(level + 1, up, right_ref);
 }
 
 /// `index` ≥ 1, and there is room.
@@ -238,55 +292,172 @@ void TableTree::grow_root(const std::uint64_t* separator, Ref right) {
 }
 
 // ---- Erase
-// --------------------------------------------------------------------------------------------------------
-
-void TableTree::close_row(WritableNode& leaf, std::uint32_t row) {
-  const std::uint32_t moved = leaf.count() - row - 1;
-  shift_keys(leaf.keys(), leaf.leaf_plane(), geometry_.key_words, row + 1, row, moved);
-  std::memmove(leaf.value(row), leaf.value(row + 1), std::size_t{moved} * geometry_.value_stride);
-  leaf.set_count(leaf.count() - 1);
-}
 
 bool TableTree::erase(const std::uint64_t* key) {
-  if (find(key) == nullptr) return false;  // copies nothing for a row that is not there
-  Step path[height_max];
-  const Ref leaf_ref = descend(key, path);
-  WritableNode leaf = writable_node(leaf_ref);
-  close_row(leaf, lower_bound(leaf, key));
+  if (root_.root == 0 || !locate(key)) return false;  // copies nothing for a row that is not there
+  own_path();
+  WritableNode leaf = writable_node(path_[0].node);
+  drop_values(leaf, path_[0].index, path_[0].index + 1);
+  close_rows(leaf, path_[0].index, path_[0].index + 1);
   --root_.rows;
-  shrink(path, 0, leaf_ref);
+  if (leaf.count() * 3 <= geometry_.leaf_rows) shrink_path();
   return true;
 }
 
-/// Restores the lower bounds on `child`, a node of `level` on the path, and of the nodes above it.
-void TableTree::shrink(Step* path, std::uint32_t level, Ref child) {
-  for (;; child = path[level].node) {
-    const std::uint32_t count = node(child).count();
-    if (level + 1 == root_.height) break;
-    Step& parent = path[level + 1];
+/// Their values have been dropped.
+void TableTree::close_rows(WritableNode& leaf, std::uint32_t from, std::uint32_t to) {
+  const std::uint32_t moved = leaf.count() - to;
+  shift_keys(leaf.keys(), leaf.leaf_plane(), geometry_.key_words, to, from, moved);
+  std::memmove(leaf.slot(from), leaf.slot(to), std::size_t{moved} * leaf.slot_bytes());
+  leaf.set_count(from + moved);
+}
+
+// ---- Range erase
+//
+// The recursive ones return what takes the node's place in its parent: itself, untouched; a writable copy; or
+// 0 when nothing of it is left. A node that goes is never copied.
+
+std::uint64_t TableTree::erase_range(Bound low, Bound high) {
+  if (root_.root == 0 || is_empty_range(low, high, geometry_.key_words)) return 0;
+  path_is_kept_ = false;
+  const std::uint64_t before = root_.rows;
+  root_.root = erase_range_in(root_.root, root_.height - 1, low, high);
+  std::uint64_t erased = after_range(before, low.key);
+  if (low.key != nullptr && high.key != nullptr) after_range(before, high.key);
+  return erased;
+}
+
+std::uint64_t TableTree::erase_first(std::uint64_t rows) {
+  if (root_.root == 0 || rows == 0) return 0;
+  path_is_kept_ = false;
+  const std::uint64_t before = root_.rows;
+  root_.root = erase_first_in(root_.root, root_.height - 1, rows);
+  return after_range(before, nullptr);
+}
+
+Ref TableTree::erase_range_in(Ref ref, std::uint32_t level, Bound low, Bound high) {
+  const Node top = node(ref);
+  if (low.key == nullptr && high.key == nullptr) {
+    drop_subtree(ref, level);
+    return 0;
+  }
+  if (level == 0) {
+    const std::uint32_t from =
+        low.key == nullptr ? 0 : (low.inclusive ? lower_bound(top, low.key) : upper_bound(top, low.key));
+    const std::uint32_t to = high.key == nullptr
+                                 ? top.count()
+                                 : (high.inclusive ? upper_bound(top, high.key) : lower_bound(top, high.key));
+    return erase_rows(ref, from, to);
+  }
+  const std::uint32_t first = low.key == nullptr ? 0 : child_of(top, low.key);
+  const std::uint32_t last = high.key == nullptr ? top.count() - 1 : child_of(top, high.key);
+  if (first == last) {
+    const Ref child = erase_range_in(top.children()[first], level - 1, low, high);
+    return keep_children(ref, first, child, first, child);
+  }
+  const Ref first_child = erase_range_in(top.children()[first], level - 1, low, {});
+  for (std::uint32_t child = first + 1; child < last; ++child) drop_subtree(top.children()[child], level - 1);
+  const Ref last_child = erase_range_in(top.children()[last], level - 1, {}, high);
+  return keep_children(ref, first, first_child, last, last_child);
+}
+
+Ref TableTree::erase_first_in(Ref ref, std::uint32_t level, std::uint64_t& rows) {
+  const Node top = node(ref);
+  if (level == 0) {
+    const auto taken = static_cast<std::uint32_t>(std::min<std::uint64_t>(rows, top.count()));
+    rows -= taken;
+    return erase_rows(ref, 0, taken);
+  }
+  std::uint32_t last = 0;
+  Ref last_child = 0;
+  for (;; ++last) {
+    last_child = erase_first_in(top.children()[last], level - 1, rows);
+    if (last_child != 0 || last + 1 == top.count() || rows == 0) break;
+  }
+  return keep_children(ref, 0, last == 0 ? last_child : 0, last, last_child);
+}
+
+/// Of the children first … last of an inner node the first and the last one stay, as `first_child` and
+/// `last_child`, when these are not 0; those between are gone.
+Ref TableTree::keep_children(Ref ref, std::uint32_t first, Ref first_child, std::uint32_t last,
+                             Ref last_child) {
+  const Node top = node(ref);
+  const bool first_stays = first_child != 0;
+  const bool last_stays = last != first && last_child != 0;
+  const std::uint32_t from = first_stays ? first + 1 : first;
+  const std::uint32_t to = last_stays ? last : last + 1;
+  if (from >= to && first_child == top.children()[first] && last_child == top.children()[last]) return ref;
+  if (from == 0 && to == top.count()) {
+    drop_node(ref);
+    return 0;
+  }
+  const Ref copy = make_writable(ref);
+  WritableNode inner = writable_node(copy);
+  if (first_stays) inner.children()[first] = first_child;
+  if (last_stays) inner.children()[last] = last_child;
+  if (from < to) remove_children(inner, from, to);
+  return copy;
+}
+
+Ref TableTree::erase_rows(Ref ref, std::uint32_t from, std::uint32_t to) {
+  if (from >= to) return ref;
+  const Node old_leaf = node(ref);
+  if (to - from == old_leaf.count()) {
+    drop_subtree(ref, 0);
+    return 0;
+  }
+  root_.rows -= to - from;
+  const Ref copy = make_writable(ref);
+  WritableNode leaf = writable_node(copy);
+  drop_values(leaf, from, to);
+  close_rows(leaf, from, to);
+  return copy;
+}
+
+/// Restores what range erase left too small: the root, and the nodes around the edge of the gap. `edge` null:
+/// the smallest key. Returns the rows that went.
+std::uint64_t TableTree::after_range(std::uint64_t rows_before, const std::uint64_t* edge) {
+  const std::uint64_t erased = rows_before - root_.rows;
+  if (erased == 0) return 0;
+  collapse_root();
+  if (root_.root != 0) {
+    static constexpr std::uint64_t smallest[key_words_max] = {};
+    read_path().locate(context_.base, geometry_, root_.root, root_.height, edge ? edge : smallest, path_);
+    own_path();
+    shrink_path();
+  }
+  return erased;
+}
+
+// ---- Shrinking
+
+/// Empties and small nodes on path_, which is writable: taken away, or joined with a neighbour.
+void TableTree::shrink_path() {
+  for (std::uint32_t level = 0; level + 1 < root_.height; ++level) {
+    const Ref ref = path_[level].node;
+    PathStep& parent = path_[level + 1];
+    const std::uint32_t count = node(ref).count();
     if (count == 0) {
       WritableNode inner = writable_node(parent.node);
-      remove_child(inner, parent.child);
-      drop_node(child);
-    } else {
-      const std::uint32_t capacity = level == 0 ? geometry_.leaf_rows : geometry_.inner_children;
-      if (count * 3 > capacity || !merge_with_neighbour(parent, level == 0)) return;
+      remove_children(inner, parent.index, parent.index + 1);
+      drop_node(ref);
+      path_is_kept_ = false;
+    } else if (count * 3 <= capacity(level == 0) && merge_with_neighbour(parent, level == 0)) {
+      path_is_kept_ = false;
     }
-    ++level;
   }
   collapse_root();
 }
 
 /// Joins the parent's chosen child with the one beside it if both fit well in a node.
-bool TableTree::merge_with_neighbour(Step& parent_step, bool leaves) {
+bool TableTree::merge_with_neighbour(PathStep& parent_step, bool leaves) {
   WritableNode parent = writable_node(parent_step.node);
-  const std::uint32_t capacity = leaves ? geometry_.leaf_rows : geometry_.inner_children;
   const auto fits = [&](std::uint32_t left) {
     if (left + 1 >= parent.count()) return false;
     return (node(parent.children()[left]).count() + node(parent.children()[left + 1]).count()) * 4 <=
-           capacity * 3;
+           capacity(leaves) * 3;
   };
-  std::uint32_t left = parent_step.child;
+  std::uint32_t left = parent_step.index;
   if (left > 0 && fits(left - 1)) {
     --left;
   } else if (!fits(left)) {
@@ -302,56 +473,57 @@ bool TableTree::merge_with_neighbour(Step& parent_step, bool leaves) {
     get_key(parent.keys(), parent.inner_plane(), geometry_.key_words, left, separator);
     append_inner(left_node, separator, node(right_ref));
   }
-  remove_child(parent, left + 1);
+  remove_children(parent, left + 1, left + 2);
   drop_node(right_ref);
   return true;
 }
 
 void TableTree::append_leaf(WritableNode& left, const Node& right) {
   const std::uint32_t count = left.count();
-  const std::uint32_t plane = left.leaf_plane();
-  for (std::uint32_t word = 0; word < geometry_.key_words; ++word) {
-    std::memcpy(left.keys() + std::size_t{word} * plane + count, right.keys() + std::size_t{word} * plane,
-                right.count() * sizeof(std::uint64_t));
-  }
-  std::memcpy(left.value(count), right.value(0), std::size_t{right.count()} * geometry_.value_stride);
+  move_keys(right.keys(), left.keys() + count, left.leaf_plane(), geometry_.key_words, right.count());
+  std::memcpy(left.slot(count), right.slot(0), std::size_t{right.count()} * left.slot_bytes());
   left.set_count(count + right.count());
 }
 
 void TableTree::append_inner(WritableNode& left, const std::uint64_t* separator, const Node& right) {
   const std::uint32_t count = left.count();
-  const std::uint32_t plane = left.inner_plane();
-  set_key(left.keys(), plane, geometry_.key_words, count - 1, separator);
-  for (std::uint32_t word = 0; word < geometry_.key_words; ++word) {
-    std::memcpy(left.keys() + std::size_t{word} * plane + count, right.keys() + std::size_t{word} * plane,
-                (right.count() - 1) * sizeof(std::uint64_t));
-  }
+  set_key(left.keys(), left.inner_plane(), geometry_.key_words, count - 1, separator);
+  move_keys(right.keys(), left.keys() + count, left.inner_plane(), geometry_.key_words, right.count() - 1);
   std::memcpy(left.children() + count, right.children(), right.count() * sizeof(Ref));
   left.set_count(count + right.count());
 }
 
-void TableTree::remove_child(WritableNode& inner, std::uint32_t index) {
+/// With the separators before them; the smallest child that is left has none.
+void TableTree::remove_children(WritableNode& inner, std::uint32_t from, std::uint32_t to) {
   const std::uint32_t count = inner.count();
-  if (count > 1) {
-    const std::uint32_t separator = index > 0 ? index - 1 : 0;
-    shift_keys(inner.keys(), inner.inner_plane(), geometry_.key_words, separator + 1, separator,
-               count - 2 - separator);
-    std::memmove(inner.children() + index, inner.children() + index + 1, (count - index - 1) * sizeof(Ref));
+  const std::uint32_t moved = count - to;
+  if (moved > 0) {
+    // Child i stands behind separator i − 1. When the first ones go, the separator before the new first one
+    // goes too.
+    const std::uint32_t first = from > 0 ? from - 1 : 0;
+    const std::uint32_t behind = from > 0 ? to - 1 : to;
+    shift_keys(inner.keys(), inner.inner_plane(), geometry_.key_words, behind, first, count - 1 - behind);
+    std::memmove(inner.children() + from, inner.children() + to, moved * sizeof(Ref));
   }
-  inner.set_count(count - 1);
+  inner.set_count(from + moved);
 }
 
 void TableTree::collapse_root() {
   while (root_.height > 0) {
+    if (root_.root == 0) {
+      path_is_kept_ = false;
+      root_.height = 0;
+      context_.needs_changed = true;
+      return;
+    }
     const Node root = node(root_.root);
     if (root.count() == 0) {
       drop_node(root_.root);
       root_.root = 0;
-      root_.height = 0;
-      context_.needs_changed = true;
     } else if (!root.is_leaf() && root.count() == 1) {
       const Ref child = root.children()[0];
       drop_node(root_.root);
+      path_is_kept_ = false;
       root_.root = child;
       --root_.height;
       context_.needs_changed = true;
@@ -362,18 +534,19 @@ void TableTree::collapse_root() {
 }
 
 // ---- Room
-// ---------------------------------------------------------------------------------------------------------
 
-// An upsert copies each node of its path once and splits each once, and may add a root.
+// An upsert copies each node of its path once and splits each once, may add a root, and may copy a value.
 void TableTree::add_upsert_needs(std::vector<Allocator::Need>& needs) const {
   needs.push_back({geometry_.leaf_units, 2});
   needs.push_back({geometry_.inner_units, 2 * root_.height + 1});
+  if (geometry_.value_units != 0) needs.push_back({geometry_.value_units, 1});
 }
 
-// An erase copies each node of its path once, and one neighbour of each.
+// A range erase copies the nodes at both ends of the gap, those on the way to what is now beside it, and one
+// neighbour of each.
 void TableTree::add_erase_needs(std::vector<Allocator::Need>& needs) const {
-  needs.push_back({geometry_.leaf_units, 2});
-  needs.push_back({geometry_.inner_units, 2 * root_.height});
+  needs.push_back({geometry_.leaf_units, 6});
+  needs.push_back({geometry_.inner_units, 6 * root_.height});
 }
 
 }  // namespace perch::tree

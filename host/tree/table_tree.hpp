@@ -1,8 +1,11 @@
-// TableTree: the writer's side of one table: copy-on-write upsert and erase.
+// TableTree: the writer's side of one table: copy-on-write upsert, erase and range erase.
 //
 // A node is edited in place only while its birth is the version being built. Any other is copied once per
 // version, the copy takes its place in the parent (which was copied before it), and the old one is dropped
-// with that version as death.
+// with that version as death. So the nodes above one that was born in this version were born in it too.
+//
+// The way to the last key is kept: a next key of the same leaf, as when a sorted batch is applied, rows are
+// appended at the right edge or the oldest are erased one by one, needs no descent.
 //
 // Splits: half and half, but an insert at the very end of a full node starts a new one beside it, so that
 // streams that append, at the right edge or to many series at once, fill their leaves. Merges: a node a third
@@ -14,9 +17,11 @@
 #include <vector>
 
 #include "tree/allocator.hpp"
+#include "tree/bound.hpp"
 #include "tree/format.hpp"
 #include "tree/geometry.hpp"
 #include "tree/node.hpp"
+#include "tree/read_path.hpp"
 #include "tree/reclaimer.hpp"
 
 namespace perch::tree {
@@ -44,52 +49,71 @@ class TableTree {
 
   Placed upsert(const std::uint64_t* key);
   bool erase(const std::uint64_t* key);
+  /// Erases all rows between the bounds, or the first `rows` rows; returns how many. Nodes that lose all
+  /// their rows are dropped whole: the cost follows the number of nodes, not of rows.
+  std::uint64_t erase_range(Bound low, Bound high);
+  std::uint64_t erase_first(std::uint64_t rows);
   const std::byte* find(const std::uint64_t* key) const;
+  /// Starts loading the leaves of `count` keys, one after the other in `keys`, that are to be written next.
+  void warm(const std::uint64_t* keys, std::uint32_t count) const;
 
   TableRoot root() const noexcept { return root_; }
   const Geometry& geometry() const noexcept { return geometry_; }
 
-  /// Blocks that one upsert, or one erase, may take at most.
+  /// Blocks that one upsert, or one erase of any kind, may take at most.
   void add_upsert_needs(std::vector<Allocator::Need>& needs) const;
   void add_erase_needs(std::vector<Allocator::Need>& needs) const;
 
  private:
-  /// A writable inner node on the way down and the child taken; path[1] is the leaf's parent.
-  struct Step {
-    Ref node;
-    std::uint32_t child;
-  };
-
-  WritableNode writable_node(Ref ref) const noexcept { return {address(context_.base, ref), geometry_}; }
+  WritableNode writable_node(Ref ref) const noexcept { return {context_.base, ref, geometry_}; }
   Node node(Ref ref) const noexcept { return Node(context_.base, ref, geometry_); }
   std::uint32_t units(bool leaf) const noexcept {
     return leaf ? geometry_.leaf_units : geometry_.inner_units;
   }
+  std::uint32_t capacity(bool leaf) const noexcept {
+    return leaf ? geometry_.leaf_rows : geometry_.inner_children;
+  }
+  bool is_owned(Ref ref) const noexcept { return node(ref).header().birth == context_.building; }
 
+  Ref new_block(std::uint32_t units);
   Ref new_node(NodeKind kind);
+  void drop_block(Ref ref, std::uint32_t units, Version birth);
   void drop_node(Ref ref);
+  void drop_value(Ref block);
+  void drop_values(const Node& leaf, std::uint32_t from, std::uint32_t to);
+  void drop_subtree(Ref ref, std::uint32_t level);
   Ref make_writable(Ref ref);
-  void copy_node(Ref from, Ref to);
-  void prefetch_node(Ref ref, bool leaf) const noexcept;
-  Ref descend(const std::uint64_t* key, Step* path);
 
-  void open_row(WritableNode& leaf, std::uint32_t row, const std::uint64_t* key);
-  void close_row(WritableNode& leaf, std::uint32_t row);
-  Placed split_leaf_and_insert(Ref leaf, std::uint32_t row, const std::uint64_t* key, Step* path);
-  void insert_child(Step* path, std::uint32_t level, const std::uint64_t* separator, Ref child);
+  bool locate(const std::uint64_t* key);
+  bool is_in_kept_leaf(const std::uint64_t* key) const noexcept;
+  void own_path();
+
+  std::byte* writable_value(WritableNode& leaf, std::uint32_t row);
+  std::byte* open_row(WritableNode& leaf, std::uint32_t row, const std::uint64_t* key);
+  void close_rows(WritableNode& leaf, std::uint32_t from, std::uint32_t to);
+  std::byte* split_leaf_and_insert(const std::uint64_t* key);
+  void insert_child(std::uint32_t level, const std::uint64_t* separator, Ref child);
   void place_child(WritableNode& inner, std::uint32_t index, const std::uint64_t* separator, Ref child);
   void grow_root(const std::uint64_t* separator, Ref right);
 
-  void shrink(Step* path, std::uint32_t level, Ref child);
-  bool merge_with_neighbour(Step& parent, bool leaves);
+  Ref erase_range_in(Ref ref, std::uint32_t level, Bound low, Bound high);
+  Ref erase_first_in(Ref ref, std::uint32_t level, std::uint64_t& rows);
+  Ref keep_children(Ref ref, std::uint32_t first, Ref first_child, std::uint32_t last, Ref last_child);
+  Ref erase_rows(Ref ref, std::uint32_t from, std::uint32_t to);
+  std::uint64_t after_range(std::uint64_t rows_before, const std::uint64_t* edge);
+
+  void shrink_path();
+  bool merge_with_neighbour(PathStep& parent, bool leaves);
   void append_leaf(WritableNode& left, const Node& right);
   void append_inner(WritableNode& left, const std::uint64_t* separator, const Node& right);
-  void remove_child(WritableNode& inner, std::uint32_t index);
+  void remove_children(WritableNode& inner, std::uint32_t from, std::uint32_t to);
   void collapse_root();
 
   BuildContext& context_;
   const Geometry geometry_;
   TableRoot root_{0, 0, 0};
+  PathStep path_[height_max];  // the way to the last key written: path_[0] is the leaf's step
+  bool path_is_kept_ = false;  // false: the structure has changed since
 };
 
 }  // namespace perch::tree
