@@ -1,13 +1,8 @@
 #include "tree/allocator.hpp"
 
-#include "base/assert.hpp"
+#include <algorithm>
 
-#if defined(__SANITIZE_ADDRESS__)
-#include <sanitizer/asan_interface.h>
-#else
-#define ASAN_POISON_MEMORY_REGION(address, size) static_cast<void>(0)
-#define ASAN_UNPOISON_MEMORY_REGION(address, size) static_cast<void>(0)
-#endif
+#include "base/assert.hpp"
 
 namespace perch::tree {
 
@@ -62,34 +57,44 @@ bool Allocator::add_slab(std::uint32_t units) {
   return true;
 }
 
-Ref Allocator::allocate(std::uint32_t units) {
+Ref Allocator::allocate_from_slab(std::uint32_t units) {
   PERCH_ASSERT(units > 0 && units <= slab_units, "a block is at most a slab");
   SizeClass& list = size_class(units);
   if (list.first == none && !add_slab(units)) return 0;
   const std::uint32_t index = list.first;
   Slab& slab = slabs_[index];
   const std::uint32_t block = slab.free_blocks[--slab.free_count];
-  --list.free_count;
   if (slab.free_count == 0) unlink(list, index);
-  allocated_units_ += units;
-  const Ref ref = index * slab_units + block * units;
-  ASAN_UNPOISON_MEMORY_REGION(arena_.writable() + std::uint64_t{ref} * unit_bytes,
-                              std::uint64_t{units} * unit_bytes);
-  return ref;
+  return taken(list, index * slab_units + block * units, units);
 }
 
-void Allocator::release(Ref ref, std::uint32_t units) {
+/// Called when the stack of freed blocks is full.
+void Allocator::make_room_for_recent(SizeClass& list) {
+  constexpr std::uint32_t recent_max = 2048;  // about as much as a core's cache still holds
+  if (list.recent_size == 0) {
+    list.recent = std::make_unique<Ref[]>(recent_max);
+    list.recent_size = recent_max;
+  } else {
+    return_to_slabs(list, recent_max / 2);
+  }
+}
+
+/// Those that were freed longest ago.
+void Allocator::return_to_slabs(SizeClass& list, std::uint32_t blocks) {
+  for (std::uint32_t i = 0; i < blocks; ++i) return_to_slab(list, list.recent[i]);
+  list.recent_count -= blocks;
+  std::copy_n(list.recent.get() + blocks, list.recent_count, list.recent.get());
+}
+
+void Allocator::return_all_to_slabs() {
+  for (SizeClass& list : classes_) return_to_slabs(list, list.recent_count);
+}
+
+void Allocator::return_to_slab(SizeClass& list, Ref ref) {
   const std::uint32_t index = ref / slab_units;
-  PERCH_ASSERT(index > 0 && index < slabs_.size(), "a reference outside the arena");
   Slab& slab = slabs_[index];
-  PERCH_ASSERT(slab.units == units && slab.free_count < slab.capacity,
-               "a block freed twice, or of another size");
-  ASAN_POISON_MEMORY_REGION(arena_.writable() + std::uint64_t{ref} * unit_bytes,
-                            std::uint64_t{units} * unit_bytes);
-  SizeClass& list = size_class(units);
-  slab.free_blocks[slab.free_count++] = static_cast<std::uint16_t>(ref % slab_units / units);
-  ++list.free_count;
-  allocated_units_ -= units;
+  PERCH_ASSERT(slab.free_count < slab.capacity, "a block freed twice");
+  slab.free_blocks[slab.free_count++] = static_cast<std::uint16_t>(ref % slab_units / slab.units);
   if (slab.free_count == slab.capacity && list.free_count > slab.capacity) {
     // Empty, and not the size's only free memory: any size may have it.
     if (slab.free_count > 1) unlink(list, index);
@@ -108,6 +113,12 @@ std::uint64_t Allocator::slabs_available() {
 }
 
 bool Allocator::can_allocate(const std::vector<Need>& needs, std::uint32_t spare_slabs) {
+  if (slabs_suffice(needs, spare_slabs)) return true;
+  return_all_to_slabs();  // this may empty some
+  return slabs_suffice(needs, spare_slabs);
+}
+
+bool Allocator::slabs_suffice(const std::vector<Need>& needs, std::uint32_t spare_slabs) {
   std::uint64_t slabs = spare_slabs;
   for (const Need& need : needs) {
     const std::uint64_t free_blocks = classes_[need.units].free_count;

@@ -2,17 +2,28 @@
 // memory.
 //
 // The arena is cut into slabs; a slab holds blocks of one size. Freed blocks are reused last-in first-out,
-// while they are still in cache; a slab whose last block is freed goes back to the pool and may serve another
-// size, so tables of different row sizes cannot starve each other.
+// while they are still in cache, from a stack of each size; what is over goes back to its slab. A slab whose
+// last block is freed goes back to the pool and may serve another size, so tables of different row sizes
+// cannot starve each other.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <unordered_set>
 #include <vector>
 
+#include "base/assert.hpp"
 #include "tree/arena.hpp"
 #include "tree/format.hpp"
+
+// Freed blocks are poisoned in builds with AddressSanitizer: who reads one is found.
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(address, size) (static_cast<void>(address), static_cast<void>(size))
+#define ASAN_UNPOISON_MEMORY_REGION(address, size) (static_cast<void>(address), static_cast<void>(size))
+#endif
 
 namespace perch::tree {
 
@@ -28,8 +39,20 @@ class Allocator {
   Allocator& operator=(const Allocator&) = delete;
 
   /// A block of `units` (1 to slab_units); 0 when there is no memory.
-  Ref allocate(std::uint32_t units);
-  void release(Ref ref, std::uint32_t units);
+  Ref allocate(std::uint32_t units) {
+    SizeClass& list = size_class(units);
+    if (list.recent_count == 0) return allocate_from_slab(units);
+    return taken(list, list.recent[--list.recent_count], units);
+  }
+  void release(Ref ref, std::uint32_t units) {
+    PERCH_ASSERT(slabs_[ref / slab_units].units == units, "a block of another size, or freed twice");
+    poison(ref, units);
+    SizeClass& list = size_class(units);
+    if (list.recent_count == list.recent_size) make_room_for_recent(list);
+    list.recent[list.recent_count++] = ref;
+    ++list.free_count;
+    allocated_units_ -= units;
+  }
 
   /// Whether `blocks` more blocks of each listed size can be had, with `spare_slabs` left over. Exact up to
   /// slabs that could be emptied.
@@ -45,13 +68,18 @@ class Allocator {
   /// For the verifier: calls visit(ref, units) for every allocated block.
   template <class Visit>
   void for_each_allocated(Visit visit) const {
+    std::unordered_set<Ref> recent;
+    for (const SizeClass& list : classes_) {
+      recent.insert(list.recent.get(), list.recent.get() + list.recent_count);
+    }
     for (std::size_t index = 0; index < slabs_.size(); ++index) {
       const Slab& slab = slabs_[index];
       if (slab.units == 0) continue;
       std::vector<bool> free(slab.capacity);
       for (std::uint32_t i = 0; i < slab.free_count; ++i) free[slab.free_blocks[i]] = true;
       for (std::uint32_t block = 0; block < slab.capacity; ++block) {
-        if (!free[block]) visit(static_cast<Ref>(index * slab_units + block * slab.units), slab.units);
+        const auto ref = static_cast<Ref>(index * slab_units + block * slab.units);
+        if (!free[block] && !recent.contains(ref)) visit(ref, slab.units);
       }
     }
   }
@@ -68,14 +96,37 @@ class Allocator {
     std::uint32_t free_blocks_size = 0;
   };
   struct SizeClass {
-    std::uint32_t first = none;  // slabs with free blocks, the last freed into first
-    std::uint64_t free_count = 0;
+    std::unique_ptr<Ref[]> recent;  // freed last, the latest at the end
+    std::uint32_t recent_count = 0;
+    std::uint32_t recent_size = 0;
+    std::uint32_t first = none;    // slabs with free blocks, the last freed into first
+    std::uint64_t free_count = 0;  // in slabs and in `recent`
   };
 
   SizeClass& size_class(std::uint32_t units) { return classes_[units]; }
+  Ref taken(SizeClass& list, Ref ref, std::uint32_t units) {
+    --list.free_count;
+    allocated_units_ += units;
+    unpoison(ref, units);
+    return ref;
+  }
+  void poison(Ref ref, std::uint32_t units) noexcept {
+    ASAN_POISON_MEMORY_REGION(arena_.writable() + std::uint64_t{ref} * unit_bytes,
+                              std::uint64_t{units} * unit_bytes);
+  }
+  void unpoison(Ref ref, std::uint32_t units) noexcept {
+    ASAN_UNPOISON_MEMORY_REGION(arena_.writable() + std::uint64_t{ref} * unit_bytes,
+                                std::uint64_t{units} * unit_bytes);
+  }
+  void make_room_for_recent(SizeClass& list);
+  Ref allocate_from_slab(std::uint32_t units);
+  void return_to_slabs(SizeClass& list, std::uint32_t blocks);
+  void return_to_slab(SizeClass& list, Ref ref);
+  void return_all_to_slabs();
   void link(SizeClass& list, std::uint32_t index);
   void unlink(SizeClass& list, std::uint32_t index);
   bool add_slab(std::uint32_t units);
+  bool slabs_suffice(const std::vector<Need>& needs, std::uint32_t spare_slabs);
   std::uint64_t slabs_available();
 
   Arena& arena_;

@@ -226,9 +226,11 @@ static inline bool locate_in(const std::byte* base, const Geometry& geometry, Re
     const std::uint32_t child = child_index<one_word>(geometry, inner, key, shared);
     path[level] = {ref, child};
     ref = child_ref(geometry, inner, child);
-    // The whole child: it will be copied.
-    prefetch(node_at(base, ref),
-             (level > 1 ? geometry.inner_units : geometry.leaf_units) * static_cast<std::uint32_t>(unit_bytes));
+    // The whole child: it will be copied. Those further up are in cache.
+    if (level <= 2) {
+      prefetch(node_at(base, ref),
+               (level > 1 ? geometry.inner_units : geometry.leaf_units) * static_cast<std::uint32_t>(unit_bytes));
+    }
   }
   const std::byte* const leaf = node_at(base, ref);
   const std::uint32_t known = shared.both();

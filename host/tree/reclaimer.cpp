@@ -9,41 +9,28 @@ namespace perch::tree {
 // ---- DroppedChunks
 // ------------------------------------------------------------------------------------------------
 
-DroppedChunks::Chunk* DroppedChunks::take() {
+void DroppedChunks::add_chunk(List& list) {
+  Chunk* chunk;
   if (spare_.empty()) {
     chunks_.push_back(std::make_unique<Chunk>());
     spare_.reserve(chunks_.capacity());  // so that giving back never allocates
-    return chunks_.back().get();
+    chunk = chunks_.back().get();
+  } else {
+    chunk = spare_.back();
+    spare_.pop_back();
+    chunk->begin = chunk->end = 0;
+    chunk->next = nullptr;
   }
-  Chunk* const chunk = spare_.back();
-  spare_.pop_back();
-  chunk->begin = chunk->end = 0;
-  chunk->next = nullptr;
-  return chunk;
+  (list.last == nullptr ? list.first : list.last->next) = chunk;
+  list.last = chunk;
 }
 
-void DroppedChunks::push(List& list, const DroppedBlock& block) {
-  if (list.last == nullptr || list.last->end == Chunk::capacity) {
-    Chunk* const chunk = take();
-    (list.last == nullptr ? list.first : list.last->next) = chunk;
-    list.last = chunk;
-  }
-  list.last->blocks[list.last->end++] = block;
-  ++list.count;
-  list.units += block.units;
-}
-
-DroppedBlock DroppedChunks::pop(List& list) {
+/// The first one, which is used up.
+void DroppedChunks::remove_chunk(List& list) {
   Chunk* const chunk = list.first;
-  const DroppedBlock block = chunk->blocks[chunk->begin++];
-  --list.count;
-  list.units -= block.units;
-  if (chunk->begin == chunk->end) {
-    list.first = chunk->next;
-    if (list.first == nullptr) list.last = nullptr;
-    spare_.push_back(chunk);
-  }
-  return block;
+  list.first = chunk->next;
+  if (list.first == nullptr) list.last = nullptr;
+  spare_.push_back(chunk);
 }
 
 void DroppedChunks::splice(List& to, List& from) {

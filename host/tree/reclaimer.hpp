@@ -49,13 +49,26 @@ class DroppedChunks {
     std::uint64_t units = 0;
   };
 
-  void push(List& list, const DroppedBlock& block);
-  DroppedBlock pop(List& list);
+  void push(List& list, const DroppedBlock& block) {
+    if (list.last == nullptr || list.last->end == Chunk::capacity) add_chunk(list);
+    list.last->blocks[list.last->end++] = block;
+    ++list.count;
+    list.units += block.units;
+  }
+  DroppedBlock pop(List& list) {
+    Chunk* const chunk = list.first;
+    const DroppedBlock block = chunk->blocks[chunk->begin++];
+    --list.count;
+    list.units -= block.units;
+    if (chunk->begin == chunk->end) remove_chunk(list);
+    return block;
+  }
   /// Moves all of `from` behind `to`.
   static void splice(List& to, List& from);
 
  private:
-  Chunk* take();
+  void add_chunk(List& list);
+  void remove_chunk(List& list);
   std::vector<std::unique_ptr<Chunk>> chunks_;
   std::vector<Chunk*> spare_;
 };
@@ -106,6 +119,8 @@ class Reclaimer {
   }
   std::uint64_t retained_units() const noexcept;
   void look_at_pins(Version published, const ReadSide& reads);
+  template <class Release>
+  bool judge_list(DroppedChunks::List& list, std::uint64_t& left, Release& release);
   bool judge(const DroppedBlock& block);
 
   DroppedChunks chunks_;
@@ -137,18 +152,23 @@ std::uint64_t Reclaimer::run(Version published, const ReadSide& reads, bool ever
   // A scan costs a fence. Later scans find no new pins that could see blocks which were dead by then, so the
   // last one is good for all that it left over.
   if (everything || !is_behind_) look_at_pins(published, reads);
-  std::uint64_t judged = 0;
-  const auto judge_list = [&](DroppedChunks::List& list) {
-    while (list.count > 0 && death_of_first(list) <= looked_at_) {  // in order of death
-      if (judged == bound) return true;
-      ++judged;
-      const DroppedBlock block = chunks_.pop(list);
-      if (judge(block)) release(block.ref, block.units);
-    }
-    return false;
-  };
-  is_behind_ = judge_list(again_) || judge_list(dropped_);
-  return judged;
+  std::uint64_t left = bound;
+  is_behind_ = !judge_list(again_, left, release) || !judge_list(dropped_, left, release);
+  return bound - left;
+}
+
+/// Judges the blocks of `list`, at most `left` of them; false when there were more.
+template <class Release>
+bool Reclaimer::judge_list(DroppedChunks::List& list, std::uint64_t& left, Release& release) {
+  // No pinned version is older than this one: most blocks died before and need no closer look.
+  const Version oldest = pinned_.empty() ? UINT64_MAX : pinned_.front().version;
+  while (list.count > 0 && death_of_first(list) <= looked_at_) {  // in order of death
+    if (left == 0) return false;
+    --left;
+    const DroppedBlock block = chunks_.pop(list);
+    if (block.death <= oldest || judge(block)) release(block.ref, block.units);
+  }
+  return true;
 }
 
 template <class Visit>

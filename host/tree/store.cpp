@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <deque>
 
 #include "base/assert.hpp"
 #include "tree/allocator.hpp"
@@ -28,6 +27,9 @@ WorthALook worth_a_look(PinMode mode, std::uint64_t arena_bytes) {
 /// Commits that may come between two questions for room, and take a record each that a pin may hold. Records
 /// that only wait for a look do not count: a commit that is short of memory looks first.
 constexpr std::uint32_t records_kept = 66;
+
+/// Room is looked for this many upserts ahead, as long as there is plenty.
+constexpr std::uint32_t upserts_at_once = 64;
 
 /// Memory that only erasing may use: evicting copies nodes too.
 std::uint64_t erase_reserve_bytes(std::uint64_t arena_bytes) {
@@ -72,14 +74,16 @@ struct Store::Parts {
   Reclaimer reclaimer;
   BuildContext context;
   ReadSide reads;
-  std::deque<TableTree> tables;  // a deque: trees keep their addresses as tables are added
+  std::vector<std::unique_ptr<TableTree>> tables;
 
   Ref record = 0;  // of the published version
   std::uint32_t record_size = 0;
   std::size_t source_count = 0;  // of the last commit
 
-  std::vector<Allocator::Need> upsert_needs;  // one upsert into each table, at the heights below
+  std::vector<Allocator::Need> upsert_needs;        // one upsert into each table, at the heights below
+  std::vector<Allocator::Need> many_upserts_needs;  // upserts_at_once of them, each with a commit
   std::vector<Allocator::Need> erase_needs;
+  std::uint32_t upserts_certain = 0;  // that has_room need not look into; a commit takes one
   std::vector<Allocator::Need> scratch;
 
   struct {
@@ -124,7 +128,7 @@ TableIndex Store::add_table(const TableShape& shape) {
   PERCH_ASSERT(geometry.leaf_units <= slab_units && geometry.inner_units <= slab_units, "a node fits a slab");
   const auto index = static_cast<TableIndex>(parts.tables.size());
   parts.arena->control()->geometry[index] = geometry;  // published with the next version
-  parts.tables.emplace_back(parts.context, geometry);
+  parts.tables.push_back(std::make_unique<TableTree>(parts.context, geometry));
   parts.context.needs_changed = true;
   return index;
 }
@@ -135,22 +139,26 @@ TableIndex Store::add_table(const TableShape& shape) {
 void Store::Parts::estimate_needs() {
   if (!context.needs_changed) return;
   context.needs_changed = false;
+  upserts_certain = 0;
   const Allocator::Need records{record_units(tables.size(), source_count), records_kept};
   upsert_needs.assign(1, records);
   erase_needs.assign(1, records);
-  for (const TableTree& table : tables) {
+  for (const auto& table : tables) {
     scratch.clear();
-    table.add_upsert_needs(scratch);
+    table->add_upsert_needs(scratch);
     for (const Allocator::Need& need : scratch) merge_need(upsert_needs, need);
     scratch.clear();
-    table.add_erase_needs(scratch);
+    table->add_erase_needs(scratch);
     for (const Allocator::Need& need : scratch) merge_need(erase_needs, need);
   }
   // Counted in blocks of each size, not in whole slabs: after erasing here and there, memory is free in many
   // slabs and hardly one of them is empty.
   const std::uint64_t reserve_bytes = erase_reserve_bytes(arena->bytes()) / upsert_needs.size();
-  for (Allocator::Need& need : upsert_needs) {
-    need.blocks += static_cast<std::uint32_t>(reserve_bytes / (need.units * unit_bytes));
+  many_upserts_needs = upsert_needs;
+  for (std::size_t i = 0; i < upsert_needs.size(); ++i) {
+    const auto reserve = static_cast<std::uint32_t>(reserve_bytes / (upsert_needs[i].units * unit_bytes));
+    upsert_needs[i].blocks += reserve;
+    many_upserts_needs[i].blocks = many_upserts_needs[i].blocks * upserts_at_once + reserve;
   }
 }
 
@@ -163,30 +171,42 @@ bool Store::Parts::can_allocate(const std::vector<Allocator::Need>& needs, std::
 }
 
 bool Store::has_room() {
-  parts_->estimate_needs();
-  return parts_->can_allocate(parts_->upsert_needs, 1);  // a slab for whatever changes size
+  Parts& parts = *parts_;
+  if (parts.upserts_certain > 0 && !parts.context.needs_changed) {
+    --parts.upserts_certain;
+    return true;
+  }
+  parts.estimate_needs();
+  if (parts.allocator.can_allocate(parts.many_upserts_needs, 1)) {
+    parts.upserts_certain = upserts_at_once - 1;
+    return true;
+  }
+  return parts.can_allocate(parts.upsert_needs, 1);  // a slab for whatever changes size
 }
 
 bool Store::has_room_to_erase() {
+  parts_->upserts_certain = 0;
   parts_->estimate_needs();
   return parts_->can_allocate(parts_->erase_needs, 0);
 }
 
-Placed Store::upsert(TableIndex table, const std::uint64_t* key) { return parts_->tables[table].upsert(key); }
-bool Store::erase(TableIndex table, const std::uint64_t* key) { return parts_->tables[table].erase(key); }
+Placed Store::upsert(TableIndex table, const std::uint64_t* key) {
+  return parts_->tables[table]->upsert(key);
+}
+bool Store::erase(TableIndex table, const std::uint64_t* key) { return parts_->tables[table]->erase(key); }
 std::uint64_t Store::erase_range(TableIndex table, Bound low, Bound high) {
-  return parts_->tables[table].erase_range(low, high);
+  return parts_->tables[table]->erase_range(low, high);
 }
 std::uint64_t Store::erase_first(TableIndex table, std::uint64_t rows) {
-  return parts_->tables[table].erase_first(rows);
+  return parts_->tables[table]->erase_first(rows);
 }
 void Store::warm(TableIndex table, const std::uint64_t* keys, std::uint32_t count) const {
-  parts_->tables[table].warm(keys, count);
+  parts_->tables[table]->warm(keys, count);
 }
 const std::byte* Store::find(TableIndex table, const std::uint64_t* key) const {
-  return parts_->tables[table].find(key);
+  return parts_->tables[table]->find(key);
 }
-std::uint64_t Store::rows(TableIndex table) const { return parts_->tables[table].root().rows; }
+std::uint64_t Store::rows(TableIndex table) const { return parts_->tables[table]->root().rows; }
 
 // ---- Publishing
 // ---------------------------------------------------------------------------------------------------------
@@ -205,7 +225,7 @@ Ref Store::Parts::write_record(std::int64_t commit_time_ns, std::span<const Sour
       VersionRecord{context.building, commit_time_ns, static_cast<std::uint32_t>(tables.size()),
                     static_cast<std::uint32_t>(positions.size())};
   auto* const roots = reinterpret_cast<TableRoot*>(start + sizeof(VersionRecord));
-  for (std::size_t i = 0; i < tables.size(); ++i) roots[i] = tables[i].root();
+  for (std::size_t i = 0; i < tables.size(); ++i) roots[i] = tables[i]->root();
   if (!positions.empty()) std::memcpy(roots + tables.size(), positions.data(), positions.size_bytes());
   return ref;
 }
@@ -213,6 +233,7 @@ Ref Store::Parts::write_record(std::int64_t commit_time_ns, std::span<const Sour
 Version Store::commit(std::int64_t commit_time_ns, std::span<const SourcePosition> positions) {
   Parts& parts = *parts_;
   const Version version = parts.context.building;
+  if (parts.upserts_certain > 0) --parts.upserts_certain;
   const Ref record = parts.write_record(commit_time_ns, positions);
   ControlPage& control = *parts.arena->control();
   Pins::publish(control.published, pack_word(version, record));
@@ -237,6 +258,7 @@ Version Store::commit(std::int64_t commit_time_ns, std::span<const SourcePositio
 }
 
 std::uint64_t Store::Parts::reclaim(bool everything) {
+  upserts_certain = 0;  // slabs may change hands
   return reclaimer.run(context.building - 1, reads, everything,
                        [this](Ref ref, std::uint32_t units) { allocator.release(ref, units); });
 }
@@ -290,9 +312,9 @@ std::string Store::check() const {
   const Parts& parts = *parts_;
   // What must be allocated: the trees being built, the published record, whatever was dropped; nothing twice.
   ReachedBlocks reached;
-  for (const TableTree& table : parts.tables) {
+  for (const auto& table : parts.tables) {
     const std::string problem =
-        check_tree(parts.context.base, table.geometry(), table.root(), parts.context.building, reached);
+        check_tree(parts.context.base, table->geometry(), table->root(), parts.context.building, reached);
     if (!problem.empty()) return problem;
   }
   if (!reached.emplace(parts.record, parts.record_size).second) return "the version record is a node";
@@ -319,8 +341,8 @@ std::string Store::check() const {
       reinterpret_cast<const VersionRecord*>(address(parts.context.base, parts.record));
   ReachedBlocks published;
   for (std::uint32_t i = 0; i < record->table_count && problem.empty(); ++i) {
-    problem = check_tree(parts.context.base, parts.tables[i].geometry(), record->tables()[i], record->version,
-                         published);
+    problem = check_tree(parts.context.base, parts.tables[i]->geometry(), record->tables()[i],
+                         record->version, published);
   }
   return problem;
 }

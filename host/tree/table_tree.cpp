@@ -89,29 +89,37 @@ void TableTree::drop_subtree(Ref ref, std::uint32_t level) {
   drop_node(ref);
 }
 
-/// `ref` itself when it was born in the version being built, else a copy; the caller puts it into the parent.
-Ref TableTree::make_writable(Ref ref) {
-  if (is_owned(ref)) return ref;
-  const bool leaf = node(ref).is_leaf();
-  const Ref copy = new_block(units(leaf));
+/// A copy of a published node, which is dropped.
+Ref TableTree::copy_node(Ref ref, bool leaf) {
+  const std::uint32_t size = units(leaf);
+  const Ref copy = new_block(size);
+  const std::byte* const from = address(context_.base, ref);
+  std::byte* const to = address(context_.base, copy);
+  const Version birth = reinterpret_cast<const NodeHeader*>(from)->birth;
   // Whole, unused places too: a copy of a length that is always the same costs less than it saves.
-  std::memcpy(address(context_.base, copy), address(context_.base, ref), units(leaf) * unit_bytes);
-  writable_node(copy).header().birth = context_.building;
-  drop_node(ref);
+  std::memcpy(to, from, size * unit_bytes);
+  reinterpret_cast<NodeHeader*>(to)->birth = context_.building;
+  context_.reclaimer.drop({birth, context_.building, ref, size});
   return copy;
 }
+
+/// `ref` itself when it was born in the version being built, else a copy; the caller puts it into the parent.
+Ref TableTree::make_writable(Ref ref) { return is_owned(ref) ? ref : copy_node(ref, node(ref).is_leaf()); }
 
 // ---- The way down
 
 /// Finds the key's place: path_[0] is its leaf and row. The tree is not empty.
 bool TableTree::locate(const std::uint64_t* key) {
-  if (path_is_kept_ && is_in_kept_leaf(key)) {
+  if (path_is_kept_ && is_same_leaf_likely_ && is_in_kept_leaf(key)) {
     const Node leaf = node(path_[0].node);
     path_[0].index = lower_bound(leaf, key);
     return path_[0].index < leaf.count() && key_equals(leaf, path_[0].index, key);
   }
+  const Ref leaf_before = path_[0].node;
+  const bool found = read_path().locate(context_.base, geometry_, root_.root, root_.height, key, path_);
   path_is_kept_ = true;
-  return read_path().locate(context_.base, geometry_, root_.root, root_.height, key, path_);
+  is_same_leaf_likely_ = path_[0].node == leaf_before;
+  return found;
 }
 
 /// Whether the key lies between the separators around the leaf at path_[0]. They stand in the lowest nodes
@@ -141,13 +149,11 @@ void TableTree::own_path() {
   std::uint32_t level = 0;
   while (level < root_.height && !is_owned(path_[level].node)) ++level;
   while (level-- > 0) {
-    const Ref copy = make_writable(path_[level].node);
-    path_[level].node = copy;
-    if (level + 1 == root_.height) {
-      root_.root = copy;
-    } else {
-      writable_node(path_[level + 1].node).children()[path_[level + 1].index] = copy;
-    }
+    const Ref copy = path_[level].node = copy_node(path_[level].node, level == 0);
+    Ref& place = level + 1 == root_.height
+                     ? root_.root
+                     : writable_node(path_[level + 1].node).children()[path_[level + 1].index];
+    place = copy;
   }
 }
 

@@ -82,6 +82,7 @@ class TableTree {
   void drop_value(Ref block);
   void drop_values(const Node& leaf, std::uint32_t from, std::uint32_t to);
   void drop_subtree(Ref ref, std::uint32_t level);
+  Ref copy_node(Ref ref, bool leaf);
   Ref make_writable(Ref ref);
 
   bool locate(const std::uint64_t* key);
@@ -112,8 +113,9 @@ class TableTree {
   BuildContext& context_;
   const Geometry geometry_;
   TableRoot root_{0, 0, 0};
-  PathStep path_[height_max];  // the way to the last key written: path_[0] is the leaf's step
-  bool path_is_kept_ = false;  // false: the structure has changed since
+  PathStep path_[height_max]{};       // the way to the last key written: path_[0] is the leaf's step
+  bool path_is_kept_ = false;         // false: the structure has changed since
+  bool is_same_leaf_likely_ = false;  // the last two keys were of one leaf: worth asking before descending
 };
 
 }  // namespace perch::tree
