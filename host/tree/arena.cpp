@@ -36,7 +36,8 @@ int commit_with_fallocate(int fd, std::uint64_t offset, std::uint64_t bytes) {
   return fallocate(fd, 0, static_cast<off_t>(offset), static_cast<off_t>(bytes)) == 0 ? 0 : errno;
 }
 
-Result<std::unique_ptr<Arena>> Arena::create(std::uint64_t bytes, CommitMemory commit_memory) {
+Result<std::unique_ptr<Arena>> Arena::create(std::uint64_t bytes, CommitMemory commit_memory,
+                                             bool huge_pages) {
   constexpr std::uint64_t bytes_max = std::uint64_t{256} << 30;
   bytes = (bytes + slab_bytes - 1) / slab_bytes * slab_bytes;
   if (bytes < 4 * slab_bytes || bytes > bytes_max) {
@@ -70,7 +71,7 @@ Result<std::unique_ptr<Arena>> Arena::create(std::uint64_t bytes, CommitMemory c
 #endif
   std::unique_ptr<Arena> arena(new Arena(std::move(fd), static_cast<std::byte*>(writable),
                                          static_cast<const std::byte*>(readable), bytes,
-                                         std::move(commit_memory)));
+                                         std::move(commit_memory), huge_pages));
   if (const int error = arena->commit_first(std::min(bytes, step_bytes_min)); error != 0) {
     return fail(ErrorKind::exhausted, "there is no memory for the arena's first " +
                                           format_size(step_bytes_min) + ": " + std::strerror(error));
@@ -82,13 +83,13 @@ Result<std::unique_ptr<Arena>> Arena::create(std::uint64_t bytes, CommitMemory c
 }
 
 Arena::Arena(UniqueFd fd, std::byte* writable, const std::byte* readable, std::uint64_t bytes,
-             CommitMemory commit_memory)
+             CommitMemory commit_memory, bool huge_pages)
     : fd_(std::move(fd)),
       writable_(writable),
       readable_(readable),
       bytes_(bytes),
       commit_memory_(std::move(commit_memory)),
-      huge_pages_(writable) {
+      huge_pages_(writable, huge_pages) {
   helper_ = std::thread([this] { help(); });
 }
 

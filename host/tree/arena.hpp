@@ -35,8 +35,10 @@ int commit_with_fallocate(int fd, std::uint64_t offset, std::uint64_t bytes);
 /// Thread safety: `need` is for the writer thread; the rest any thread.
 class Arena {
  public:
+  /// `huge_pages`: whether to make them (see huge_pages.hpp).
   static Result<std::unique_ptr<Arena>> create(std::uint64_t bytes,
-                                               CommitMemory commit_memory = commit_with_fallocate);
+                                               CommitMemory commit_memory = commit_with_fallocate,
+                                               bool huge_pages = true);
   ~Arena();
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;
@@ -59,7 +61,7 @@ class Arena {
 
  private:
   Arena(UniqueFd fd, std::byte* writable, const std::byte* readable, std::uint64_t bytes,
-        CommitMemory commit_memory);
+        CommitMemory commit_memory, bool huge_pages);
   void help();
   int commit_first(std::uint64_t end);
   bool commit_to(std::uint64_t end);

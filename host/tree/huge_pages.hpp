@@ -25,8 +25,9 @@ void* map_for_huge_pages(std::uint64_t bytes, int protection, int fd) noexcept;
 /// Thread safety: `step` and `has_work` for one thread at a time; `bytes` for any.
 class HugePages {
  public:
-  /// `start`: from map_for_huge_pages; it outlives this.
-  explicit HugePages(std::byte* start) noexcept : start_(start) {}
+  /// `start`: from map_for_huge_pages; it outlives this. Not `wanted`: there is never any work.
+  explicit HugePages(std::byte* start, bool wanted = true) noexcept
+      : start_(start), refusals_(wanted ? 0 : refusals_max) {}
 
   /// Whether a whole huge page among the first `committed` bytes waits for its step.
   bool has_work(std::uint64_t committed) const noexcept {
@@ -44,7 +45,7 @@ class HugePages {
 
   std::byte* const start_;
   std::uint64_t next_ = 0;
-  int refusals_ = 0;
+  int refusals_;
   std::atomic<std::uint64_t> huge_bytes_{0};
 };
 

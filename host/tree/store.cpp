@@ -95,7 +95,7 @@ struct Store::Parts {
 // ---------------------------------------------------------------------------------------------------
 
 Result<std::unique_ptr<Store>> Store::create(const StoreOptions& options) {
-  auto arena = Arena::create(options.arena_bytes, options.commit_memory);
+  auto arena = Arena::create(options.arena_bytes, options.commit_memory, options.huge_pages);
   if (!arena) return fail(arena.error());
   auto parts = std::make_unique<Parts>(std::move(*arena));
   parts->publish_first_version();

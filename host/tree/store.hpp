@@ -22,6 +22,7 @@ namespace perch::tree {
 struct StoreOptions {
   std::uint64_t arena_bytes = std::uint64_t{4} << 30;  ///< reserved address range and upper bound of memory
   CommitMemory commit_memory = commit_with_fallocate;  ///< tests give one that fails
+  bool huge_pages = true;                              ///< see huge_pages.hpp
 };
 
 struct MemoryStats {

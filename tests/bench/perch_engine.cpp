@@ -140,8 +140,15 @@ class PerchEngine : public Engine {
   }
 
   bool upsert(std::span<const std::uint64_t> keys, std::uint64_t round) override {
-    for (const std::uint64_t key : keys)
-      if (!put(key, round)) return false;
+    // As the host does with the rows of a batch: those to come are loaded while these are written.
+    constexpr std::size_t warmed_rows = 16;
+    for (std::size_t at = 0; at < keys.size(); ++at) {
+      if (at % warmed_rows == 0 && keys.size() > 1) {
+        store_->warm(table_, keys.data() + at,
+                     static_cast<std::uint32_t>(std::min(warmed_rows, keys.size() - at)));
+      }
+      if (!put(keys[at], round)) return false;
+    }
     store_->commit(0, {});
     return true;
   }
@@ -149,10 +156,9 @@ class PerchEngine : public Engine {
   bool append_and_evict(std::uint64_t first_new, std::uint64_t first_old, std::uint64_t count) override {
     for (std::uint64_t i = 0; i < count; ++i)
       if (!put(first_new + i, 0)) return false;
-    for (std::uint64_t old = first_old; old < first_old + count; ++old) {
-      if (!store_->has_room_to_erase()) return false;
-      store_->erase(table_, &old);
-    }
+    const std::uint64_t end = first_old + count;
+    if (!store_->has_room_to_erase()) return false;
+    store_->erase_range(table_, {}, {&end, false});
     store_->commit(0, {});
     return true;
   }

@@ -134,7 +134,7 @@ TEST_CASE("diff: each single change in a tree of four levels") {
 
 TEST_CASE("diff: touches what changed, not the whole table") {
   constexpr std::uint64_t arena_bytes = std::uint64_t{256} << 20;
-  auto store = make_store(arena_bytes);
+  auto store = make_store(arena_bytes, false);  // huge pages would be touched as a whole
   const TableShape shape{1, 200, 0, 0};
   const TableIndex table = store->add_table(shape);
   for (std::uint64_t i = 0; i < 200000; ++i) put(*store, table, key_of(i), shape.value_bytes, i);

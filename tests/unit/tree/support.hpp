@@ -94,9 +94,11 @@ inline constexpr std::uint64_t brevity = 11;
 inline constexpr std::uint64_t brevity = 1;
 #endif
 
-inline std::unique_ptr<Store> make_store(std::uint64_t arena_bytes = std::uint64_t{512} << 20) {
+inline std::unique_ptr<Store> make_store(std::uint64_t arena_bytes = std::uint64_t{512} << 20,
+                                         bool huge_pages = true) {
   StoreOptions options;
   options.arena_bytes = arena_bytes;
+  options.huge_pages = huge_pages;
   auto store = Store::create(options);
   if (!store) FAIL(store.error().message);
   return std::move(*store);
