@@ -138,7 +138,8 @@ class WhoHoldsWhat(MemoryTest):
 
 class Exhaustion(MemoryTest):
     def feed_until_full(self, first_id):
-        """Inserts rows until the host has no room, in a thread, which ends when the host takes its last ones."""
+        """Inserts rows until the host has no room and its source waits; in a thread, which ends when the host takes
+        its last ones."""
         full = threading.Event()
 
         def insert():
@@ -150,6 +151,8 @@ class Exhaustion(MemoryTest):
         thread = threading.Thread(target=insert, daemon=True)
         thread.start()
         eventually(lambda: self.host.status()["commits"]["out_of_room"], "the arena is full", 60)
+        eventually(lambda: (source := self.host.source("in"))["queued_batches"] == source["queue_capacity"],
+                   "the source's queue is full")
         full.set()
         return thread
 
@@ -163,9 +166,7 @@ class Exhaustion(MemoryTest):
             return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmRSS:"))
 
     def check_stands_still(self):
-        """The source waits with a full queue, and nothing moves or grows while it does."""
-        eventually(lambda: (source := self.host.source("in"))["queued_batches"] == source["queue_capacity"],
-                   "the source's queue is full")
+        """Nothing moves or grows while the source waits."""
         before, resident = self.figures(), self.resident_bytes()
         for _ in range(100):
             self.assertTrue(self.host.status()["commits"]["out_of_room"])
