@@ -198,7 +198,20 @@ TEST_CASE("snapshot: the last copy of a shared snapshot gives the pin back") {
   first.reset();
   REQUIRE(store->reads().scan(words));
   CHECK(words.size() == 1);
-  second.reset();
+  SharedSnapshot third = std::move(second);
+  CHECK(second == nullptr);
+  second = third;
+  third = store->reads().acquire();  // the same version in a slot of its own
+  words.clear();
+  REQUIRE(store->reads().scan(words));
+  CHECK(words.size() == 2);
+  third = second;
+  third = *&third;
+  second = nullptr;
+  words.clear();
+  REQUIRE(store->reads().scan(words));
+  CHECK(words.size() == 1);
+  third.reset();
   words.clear();
   REQUIRE(store->reads().scan(words));
   CHECK(words.empty());
