@@ -36,6 +36,7 @@ inline bool key_equals(const Node& leaf, std::uint32_t row, const std::uint64_t*
 /// −1, 0 or 1, word by word.
 inline int compare_keys(const std::uint64_t* a, std::size_t a_step, const std::uint64_t* b,
                         std::size_t b_step, std::uint32_t key_words) noexcept {
+  if (key_words == 1) return static_cast<int>(*a > *b) - static_cast<int>(*a < *b);
   for (std::uint32_t word = 0; word < key_words; ++word) {
     const std::uint64_t left = a[word * a_step];
     const std::uint64_t right = b[word * b_step];

@@ -112,36 +112,44 @@ Ref TableTree::make_writable(Ref ref) { return is_owned(ref) ? ref : copy_node(r
 bool TableTree::locate(const std::uint64_t* key) {
   if (path_is_kept_ && is_same_leaf_likely_ && is_in_kept_leaf(key)) {
     const Node leaf = node(path_[0].node);
+    const std::uint32_t last = leaf.count() - 1;
+    if (compare_keys(key, 1, leaf.keys() + last, leaf.leaf_plane(), geometry_.key_words) > 0) {
+      path_[0].index = last + 1;  // an append
+      return false;
+    }
     path_[0].index = lower_bound(leaf, key);
-    return path_[0].index < leaf.count() && key_equals(leaf, path_[0].index, key);
+    return key_equals(leaf, path_[0].index, key);
   }
   const Ref leaf_before = path_[0].node;
   const bool found = read_path().locate(context_.base, geometry_, root_.root, root_.height, key, path_);
-  path_is_kept_ = true;
   is_same_leaf_likely_ = path_[0].node == leaf_before;
+  path_is_kept_ = true;
+  leaf_range_.is_known = false;
   return found;
 }
 
-/// Whether the key lies between the separators around the leaf at path_[0]. They stand in the lowest nodes
-/// above it that have one at that side.
-bool TableTree::is_in_kept_leaf(const std::uint64_t* key) const noexcept {
-  bool low_is_open = true;
-  bool high_is_open = true;
-  for (std::uint32_t level = 1; level < root_.height && (low_is_open || high_is_open); ++level) {
+bool TableTree::is_in_kept_leaf(const std::uint64_t* key) noexcept {
+  if (!leaf_range_.is_known) find_leaf_range();
+  const std::uint32_t words = geometry_.key_words;
+  return (leaf_range_.low_is_open || compare_keys(key, 1, leaf_range_.low, 1, words) >= 0) &&
+         (leaf_range_.high_is_open || compare_keys(key, 1, leaf_range_.high, 1, words) < 0);
+}
+
+/// The separators around the leaf at path_[0] stand in the lowest nodes above it that have one at that side.
+void TableTree::find_leaf_range() noexcept {
+  leaf_range_.is_known = leaf_range_.low_is_open = leaf_range_.high_is_open = true;
+  for (std::uint32_t level = 1; level < root_.height; ++level) {
     const Node inner = node(path_[level].node);
     const std::uint32_t child = path_[level].index;
-    if (low_is_open && child > 0) {
-      if (compare_keys(key, 1, inner.keys() + child - 1, inner.inner_plane(), geometry_.key_words) < 0)
-        return false;
-      low_is_open = false;
+    if (leaf_range_.low_is_open && child > 0) {
+      get_key(inner.keys(), inner.inner_plane(), geometry_.key_words, child - 1, leaf_range_.low);
+      leaf_range_.low_is_open = false;
     }
-    if (high_is_open && child + 1 < inner.count()) {
-      if (compare_keys(key, 1, inner.keys() + child, inner.inner_plane(), geometry_.key_words) >= 0)
-        return false;
-      high_is_open = false;
+    if (leaf_range_.high_is_open && child + 1 < inner.count()) {
+      get_key(inner.keys(), inner.inner_plane(), geometry_.key_words, child, leaf_range_.high);
+      leaf_range_.high_is_open = false;
     }
   }
-  return true;
 }
 
 /// Makes all nodes of path_ writable. What is above a writable node is writable already.
@@ -175,7 +183,7 @@ Placed TableTree::upsert(const std::uint64_t* key) {
     context_.needs_changed = true;
   }
   const bool found = locate(key);
-  own_path();
+  if (!is_owned(path_[0].node)) own_path();
   WritableNode leaf = writable_node(path_[0].node);
   if (found) return {writable_value(leaf, path_[0].index), false};
   ++root_.rows;
@@ -202,9 +210,11 @@ std::byte* TableTree::writable_value(WritableNode& leaf, std::uint32_t row) {
 /// Makes room for a row and gives it a zero value.
 std::byte* TableTree::open_row(WritableNode& leaf, std::uint32_t row, const std::uint64_t* key) {
   const std::uint32_t moved = leaf.count() - row;
-  shift_keys(leaf.keys(), leaf.leaf_plane(), geometry_.key_words, row, row + 1, moved);
+  if (moved > 0) {
+    shift_keys(leaf.keys(), leaf.leaf_plane(), geometry_.key_words, row, row + 1, moved);
+    std::memmove(leaf.slot(row + 1), leaf.slot(row), std::size_t{moved} * leaf.slot_bytes());
+  }
   set_key(leaf.keys(), leaf.leaf_plane(), geometry_.key_words, row, key);
-  std::memmove(leaf.slot(row + 1), leaf.slot(row), std::size_t{moved} * leaf.slot_bytes());
   leaf.set_count(leaf.count() + 1);
   std::byte* value = leaf.slot(row);
   if (geometry_.value_units != 0) {
@@ -214,13 +224,18 @@ std::byte* TableTree::open_row(WritableNode& leaf, std::uint32_t row, const std:
     *reinterpret_cast<ValueHeader*>(value) = {context_.building};
     value += sizeof(ValueHeader);
   }
-  std::memset(value, 0, geometry_.value_stride);
+  auto* const words = reinterpret_cast<std::uint64_t*>(value);
+  for (std::uint32_t word = 0; word < geometry_.value_stride / 8; ++word) words[word] = 0;
   return value;
 }
 
 std::byte* TableTree::split_leaf_and_insert(const std::uint64_t* key) {
-  path_is_kept_ = false;
   const std::uint32_t row = path_[0].index;
+  if (row == geometry_.leaf_rows && root_.height > 1 &&
+      node(path_[1].node).count() < geometry_.inner_children) {
+    return append_leaf_with(key);
+  }
+  path_is_kept_ = false;
   WritableNode left = writable_node(path_[0].node);
   const Ref right_ref = new_node(NodeKind::leaf);
   WritableNode right = writable_node(right_ref);
@@ -239,6 +254,18 @@ std::byte* TableTree::split_leaf_and_insert(const std::uint64_t* key) {
   get_key(right.keys(), right.leaf_plane(), geometry_.key_words, 0, separator);
   insert_child(1, separator, right_ref);
   return value;
+}
+
+/// A split at the end of a full leaf whose parent has room: the kept path goes on in the new leaf.
+std::byte* TableTree::append_leaf_with(const std::uint64_t* key) {
+  const Ref ref = new_node(NodeKind::leaf);
+  WritableNode parent = writable_node(path_[1].node);
+  place_child(parent, ++path_[1].index, key, ref);
+  path_[0] = {ref, 0};
+  std::memcpy(leaf_range_.low, key, geometry_.key_words * sizeof(std::uint64_t));
+  leaf_range_.low_is_open = false;
+  WritableNode leaf = writable_node(ref);
+  return open_row(leaf, 0, key);
 }
 
 /// Puts `child` behind path_[level].index. `separator`: the smallest key below it.

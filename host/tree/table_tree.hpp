@@ -86,13 +86,15 @@ class TableTree {
   Ref make_writable(Ref ref);
 
   bool locate(const std::uint64_t* key);
-  bool is_in_kept_leaf(const std::uint64_t* key) const noexcept;
+  bool is_in_kept_leaf(const std::uint64_t* key) noexcept;
+  void find_leaf_range() noexcept;
   void own_path();
 
   std::byte* writable_value(WritableNode& leaf, std::uint32_t row);
   std::byte* open_row(WritableNode& leaf, std::uint32_t row, const std::uint64_t* key);
   void close_rows(WritableNode& leaf, std::uint32_t from, std::uint32_t to);
   std::byte* split_leaf_and_insert(const std::uint64_t* key);
+  std::byte* append_leaf_with(const std::uint64_t* key);
   void insert_child(std::uint32_t level, const std::uint64_t* separator, Ref child);
   void place_child(WritableNode& inner, std::uint32_t index, const std::uint64_t* separator, Ref child);
   void grow_root(const std::uint64_t* separator, Ref right);
@@ -113,8 +115,15 @@ class TableTree {
   BuildContext& context_;
   const Geometry geometry_;
   TableRoot root_{0, 0, 0};
-  PathStep path_[height_max]{};       // the way to the last key written: path_[0] is the leaf's step
-  bool path_is_kept_ = false;         // false: the structure has changed since
+  PathStep path_[height_max]{};  // the way to the last key written: path_[0] is the leaf's step
+  bool path_is_kept_ = false;    // false: the structure has changed since
+  struct {
+    bool is_known = false;
+    bool low_is_open = true;
+    bool high_is_open = true;
+    std::uint64_t low[key_words_max];
+    std::uint64_t high[key_words_max];
+  } leaf_range_;                      // the keys that belong into the leaf at path_[0]: low ≤ key < high
   bool is_same_leaf_likely_ = false;  // the last two keys were of one leaf: worth asking before descending
 };
 
