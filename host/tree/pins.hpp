@@ -26,7 +26,7 @@ class ReadSide;
 /// threads. Give it back before the ReadSide ends.
 class PinSlot {
  public:
-  PinSlot() = default;
+  PinSlot() = default;  ///< none: neither pin nor unpin it
   PinSlot(PinSlot&& other) noexcept;
   PinSlot& operator=(PinSlot&& other) noexcept;
   ~PinSlot();
@@ -38,9 +38,7 @@ class PinSlot {
     return Snapshot(base_, reinterpret_cast<const VersionRecord*>(address(base_, word_ref(word))));
   }
   /// Gives the pin up: every Snapshot of it is invalid from here on. Nothing pinned: no effect.
-  void unpin() noexcept {
-    if (slot_ != nullptr) Pins::unpin(*slot_);
-  }
+  void unpin() noexcept { Pins::unpin(*slot_); }
 
  private:
   friend class ReadSide;
