@@ -197,8 +197,8 @@ bool Store::erase(TableIndex table, const std::uint64_t* key) { return parts_->t
 std::uint64_t Store::erase_range(TableIndex table, Bound low, Bound high) {
   return parts_->tables[table]->erase_range(low, high);
 }
-std::uint64_t Store::erase_first(TableIndex table, std::uint64_t rows) {
-  return parts_->tables[table]->erase_first(rows);
+std::uint64_t Store::erase_first(TableIndex table, std::uint64_t rows, Bound high) {
+  return parts_->tables[table]->erase_first(rows, high);
 }
 void Store::warm(TableIndex table, const std::uint64_t* keys, std::uint32_t count) const {
   parts_->tables[table]->warm(keys, count);

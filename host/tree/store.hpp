@@ -66,10 +66,10 @@ class Store {
   Placed upsert(TableIndex table, const std::uint64_t* key);
   /// False when there is no such row. Asserts that there was room to erase.
   bool erase(TableIndex table, const std::uint64_t* key);
-  /// Erases all rows between the bounds, or the first `rows` rows of the table; returns how many there were.
-  /// One erase, as far as room is concerned.
+  /// Erases all rows between the bounds, or the first rows of the table: at most `rows`, of those below
+  /// `high`; returns how many there were. One erase, as far as room is concerned.
   std::uint64_t erase_range(TableIndex table, Bound low, Bound high);
-  std::uint64_t erase_first(TableIndex table, std::uint64_t rows);
+  std::uint64_t erase_first(TableIndex table, std::uint64_t rows, Bound high = {});
   /// Starts loading what is needed to write these `count` keys, one after the other in `keys`: call it for
   /// some 16 rows before they are upserted or erased, and their misses overlap.
   void warm(TableIndex table, const std::uint64_t* keys, std::uint32_t count) const;

@@ -27,6 +27,11 @@ void move_keys(const std::uint64_t* from, std::uint64_t* to, std::uint32_t plane
   }
 }
 
+std::uint32_t rows_below(const Node& leaf, Bound high) {
+  if (high.key == nullptr) return leaf.count();
+  return high.inclusive ? upper_bound(leaf, high.key) : lower_bound(leaf, high.key);
+}
+
 void set_key(std::uint64_t* keys, std::uint32_t plane, std::uint32_t key_words, std::uint32_t index,
              const std::uint64_t* key) noexcept {
   for (std::uint32_t word = 0; word < key_words; ++word) keys[std::size_t{word} * plane + index] = key[word];
@@ -352,7 +357,6 @@ void TableTree::close_rows(WritableNode& leaf, std::uint32_t from, std::uint32_t
 
 std::uint64_t TableTree::erase_range(Bound low, Bound high) {
   if (root_.root == 0 || is_empty_range(low, high, geometry_.key_words)) return 0;
-  path_is_kept_ = false;
   const std::uint64_t before = root_.rows;
   root_.root = erase_range_in(root_.root, root_.height - 1, low, high);
   std::uint64_t erased = after_range(before, low.key);
@@ -360,11 +364,10 @@ std::uint64_t TableTree::erase_range(Bound low, Bound high) {
   return erased;
 }
 
-std::uint64_t TableTree::erase_first(std::uint64_t rows) {
+std::uint64_t TableTree::erase_first(std::uint64_t rows, Bound high) {
   if (root_.root == 0 || rows == 0) return 0;
-  path_is_kept_ = false;
   const std::uint64_t before = root_.rows;
-  root_.root = erase_first_in(root_.root, root_.height - 1, rows);
+  root_.root = erase_first_in(root_.root, root_.height - 1, rows, high);
   return after_range(before, nullptr);
 }
 
@@ -377,10 +380,7 @@ Ref TableTree::erase_range_in(Ref ref, std::uint32_t level, Bound low, Bound hig
   if (level == 0) {
     const std::uint32_t from =
         low.key == nullptr ? 0 : (low.inclusive ? lower_bound(top, low.key) : upper_bound(top, low.key));
-    const std::uint32_t to = high.key == nullptr
-                                 ? top.count()
-                                 : (high.inclusive ? upper_bound(top, high.key) : lower_bound(top, high.key));
-    return erase_rows(ref, from, to);
+    return erase_rows(ref, from, rows_below(top, high));
   }
   const std::uint32_t first = low.key == nullptr ? 0 : child_of(top, low.key);
   const std::uint32_t last = high.key == nullptr ? top.count() - 1 : child_of(top, high.key);
@@ -394,18 +394,19 @@ Ref TableTree::erase_range_in(Ref ref, std::uint32_t level, Bound low, Bound hig
   return keep_children(ref, first, first_child, last, last_child);
 }
 
-Ref TableTree::erase_first_in(Ref ref, std::uint32_t level, std::uint64_t& rows) {
+Ref TableTree::erase_first_in(Ref ref, std::uint32_t level, std::uint64_t& rows, Bound high) {
   const Node top = node(ref);
   if (level == 0) {
-    const auto taken = static_cast<std::uint32_t>(std::min<std::uint64_t>(rows, top.count()));
+    const auto taken = static_cast<std::uint32_t>(std::min<std::uint64_t>(rows, rows_below(top, high)));
     rows -= taken;
     return erase_rows(ref, 0, taken);
   }
+  const std::uint32_t end = high.key == nullptr ? top.count() - 1 : child_of(top, high.key);
   std::uint32_t last = 0;
   Ref last_child = 0;
   for (;; ++last) {
-    last_child = erase_first_in(top.children()[last], level - 1, rows);
-    if (last_child != 0 || last + 1 == top.count() || rows == 0) break;
+    last_child = erase_first_in(top.children()[last], level - 1, rows, last == end ? high : Bound{});
+    if (last_child != 0 || last == end || rows == 0) break;
   }
   return keep_children(ref, 0, last == 0 ? last_child : 0, last, last_child);
 }
@@ -452,6 +453,7 @@ Ref TableTree::erase_rows(Ref ref, std::uint32_t from, std::uint32_t to) {
 std::uint64_t TableTree::after_range(std::uint64_t rows_before, const std::uint64_t* edge) {
   const std::uint64_t erased = rows_before - root_.rows;
   if (erased == 0) return 0;
+  path_is_kept_ = false;
   collapse_root();
   if (root_.root != 0) {
     static constexpr std::uint64_t smallest[key_words_max] = {};

@@ -49,10 +49,11 @@ class TableTree {
 
   Placed upsert(const std::uint64_t* key);
   bool erase(const std::uint64_t* key);
-  /// Erases all rows between the bounds, or the first `rows` rows; returns how many. Nodes that lose all
-  /// their rows are dropped whole: the cost follows the number of nodes, not of rows.
+  /// Erases all rows between the bounds, or the first rows, at most `rows`, of those below `high`; returns
+  /// how many. Nodes that lose all their rows are dropped whole: the cost follows the number of nodes, not of
+  /// rows.
   std::uint64_t erase_range(Bound low, Bound high);
-  std::uint64_t erase_first(std::uint64_t rows);
+  std::uint64_t erase_first(std::uint64_t rows, Bound high);
   const std::byte* find(const std::uint64_t* key) const;
   /// Starts loading the leaves of `count` keys, one after the other in `keys`, that are to be written next.
   void warm(const std::uint64_t* keys, std::uint32_t count) const;
@@ -100,7 +101,7 @@ class TableTree {
   void grow_root(const std::uint64_t* separator, Ref right);
 
   Ref erase_range_in(Ref ref, std::uint32_t level, Bound low, Bound high);
-  Ref erase_first_in(Ref ref, std::uint32_t level, std::uint64_t& rows);
+  Ref erase_first_in(Ref ref, std::uint32_t level, std::uint64_t& rows, Bound high);
   Ref keep_children(Ref ref, std::uint32_t first, Ref first_child, std::uint32_t last, Ref last_child);
   Ref erase_rows(Ref ref, std::uint32_t from, std::uint32_t to);
   std::uint64_t after_range(std::uint64_t rows_before, const std::uint64_t* edge);
