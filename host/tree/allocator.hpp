@@ -10,7 +10,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <unordered_set>
 #include <vector>
 
 #include "base/assert.hpp"
@@ -68,18 +67,23 @@ class Allocator {
   /// For the verifier: calls visit(ref, units) for every allocated block.
   template <class Visit>
   void for_each_allocated(Visit visit) const {
-    std::unordered_set<Ref> recent;
-    for (const SizeClass& list : classes_) {
-      recent.insert(list.recent.get(), list.recent.get() + list.recent_count);
-    }
+    std::vector<char> is_free(slabs_.size() * slab_units);  // by the block's first unit; bits are slower
+    std::vector<bool> is_class_done(classes_.size());
     for (std::size_t index = 0; index < slabs_.size(); ++index) {
       const Slab& slab = slabs_[index];
       if (slab.units == 0) continue;
-      std::vector<bool> free(slab.capacity);
-      for (std::uint32_t i = 0; i < slab.free_count; ++i) free[slab.free_blocks[i]] = true;
-      for (std::uint32_t block = 0; block < slab.capacity; ++block) {
+      for (std::uint32_t i = 0; i < slab.free_count; ++i)
+        is_free[index * slab_units + slab.free_blocks[i] * slab.units] = 1;
+      const SizeClass& list = classes_[slab.units];
+      for (std::uint32_t i = 0; i < list.recent_count && !is_class_done[slab.units]; ++i)
+        is_free[list.recent[i]] = 1;
+      is_class_done[slab.units] = true;
+    }
+    for (std::size_t index = 0; index < slabs_.size(); ++index) {
+      const Slab& slab = slabs_[index];
+      for (std::uint32_t block = 0; block < slab.capacity && slab.units > 0; ++block) {
         const auto ref = static_cast<Ref>(index * slab_units + block * slab.units);
-        if (!free[block] && !recent.contains(ref)) visit(ref, slab.units);
+        if (is_free[ref] == 0) visit(ref, slab.units);
       }
     }
   }

@@ -9,6 +9,8 @@ template <class Iterator>
 void expect_scan(Cursor cursor, const TableShape& shape, Iterator row, Iterator end, std::uint32_t max_rows) {
   for (Run run = cursor.next(max_rows); run.count != 0; run = cursor.next(max_rows)) {
     expect(run.count <= max_rows, "a run is longer than asked for");
+    if (run.count > 1)
+      expect((run.value_stride < 0) == (run.key_step < 0), "keys and values go different ways");
     const std::byte* value = run.values;
     for (std::uint32_t i = 0; i < run.count; ++i, value += run.value_stride, ++row) {
       expect(row != end, "the scan has too many rows");
@@ -33,6 +35,31 @@ void expect_equal(const Snapshot& snapshot, TableIndex table, const TableShape& 
     const std::byte* value = snapshot.get(table, key.data());
     expect(value != nullptr, "get does not find a row of the model");
     expect(value_is(value, shape.value_bytes, stamp), "get finds another value than the model");
+  }
+}
+
+std::pair<Model::const_iterator, Model::const_iterator> range_of(const Model& model, const TestBound& low,
+                                                                 const TestBound& high) {
+  if (low.kind != TestBound::open && high.kind != TestBound::open && low.key > high.key)
+    return {model.end(), model.end()};
+  const auto begin = low.kind == TestBound::open        ? model.begin()
+                     : low.kind == TestBound::inclusive ? model.lower_bound(low.key)
+                                                        : model.upper_bound(low.key);
+  const auto end = high.kind == TestBound::open        ? model.end()
+                   : high.kind == TestBound::inclusive ? model.upper_bound(high.key)
+                                                       : model.lower_bound(high.key);
+  if (begin == model.end() || (end != model.end() && end->first < begin->first)) return {end, end};
+  return {begin, end};
+}
+
+void expect_range(const Snapshot& snapshot, TableIndex table, const TableShape& shape, const Model& model,
+                  const TestBound& low, const TestBound& high, bool reverse, std::uint32_t max_rows) {
+  const auto [begin, end] = range_of(model, low, high);
+  const Cursor cursor(snapshot, table, low.bound(), high.bound(), reverse);
+  if (reverse) {
+    expect_scan(cursor, shape, std::make_reverse_iterator(end), std::make_reverse_iterator(begin), max_rows);
+  } else {
+    expect_scan(cursor, shape, begin, end, max_rows);
   }
 }
 

@@ -12,6 +12,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tree/cursor.hpp"
@@ -119,6 +120,21 @@ inline std::uint64_t stamp_of(const std::byte* value, std::uint32_t bytes) {
 /// Compares a table of a snapshot with its model: row count, both scans, and a get of every key.
 void expect_equal(const Snapshot& snapshot, TableIndex table, const TableShape& shape, const Model& model,
                   std::uint32_t max_rows = UINT32_MAX);
+
+/// One end of a range that holds its own key.
+struct TestBound {
+  enum Kind { open, inclusive, exclusive } kind = open;
+  Key key{};
+  Bound bound() const { return kind == open ? Bound{} : Bound{key.data(), kind == inclusive}; }
+};
+
+/// The model's rows between the bounds, in order.
+std::pair<Model::const_iterator, Model::const_iterator> range_of(const Model& model, const TestBound& low,
+                                                                 const TestBound& high);
+
+/// Compares a scan between bounds with the model.
+void expect_range(const Snapshot& snapshot, TableIndex table, const TableShape& shape, const Model& model,
+                  const TestBound& low, const TestBound& high, bool reverse, std::uint32_t max_rows);
 
 /// Compares the diff of two snapshots with the difference of their models.
 void expect_diff(const Snapshot& previous, const Model& previous_model, const Snapshot& current,
