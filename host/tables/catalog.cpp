@@ -74,12 +74,18 @@ Result<std::shared_ptr<const Table>> Table::make(const TableSpec& spec, tree::Ta
   auto table = std::make_shared<Table>();
   table->name_ = spec.name;
   table->index_ = index;
-  table->stored_value_bytes_ = spec.retain ? align_up_8(value->size()) + 8 : value->size();
   table->key_ = std::move(*key);
   table->value_ = std::move(*value);
   table->codec_ = std::move(*codec);
   table->retain_ = spec.retain;
+  const std::uint32_t value_bytes = table->value_.size();
+  const bool has_number = table->retain_ && !table->retains_in_key_order();
+  table->stored_value_bytes_ = has_number ? align_up_8(value_bytes) + 8 : value_bytes;
   return table;
+}
+
+bool Table::retains_in_key_order() const noexcept {
+  return retain_ && retain_->by && *retain_->by == key_.fields().front().name;
 }
 
 Result<Catalog> Catalog::make(const std::vector<TableSpec>& specs) {

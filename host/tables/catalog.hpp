@@ -17,7 +17,8 @@
 namespace perch::tables {
 
 /// What to keep: the oldest rows beyond go, in the order of `by` (the value a row was first inserted with) or
-/// else of first insertion.
+/// else of first insertion. Rows of the same `by` go in the order of first insertion, or of their keys where
+/// `by` is the key's first field.
 struct RetainSpec {
   std::optional<std::uint64_t> rows;            ///< at most so many
   std::optional<std::chrono::nanoseconds> age;  ///< none older than this behind the newest `by`; needs `by`
@@ -44,8 +45,10 @@ class Table {
   const Layout& value() const noexcept { return value_; }
   const KeyCodec& codec() const noexcept { return codec_; }
   const std::optional<RetainSpec>& retain() const noexcept { return retain_; }
-  /// Bytes of a value in the tree: the record, and, only with retention, behind it the row's number in the
-  /// order of insertion (a uint64 in the last 8 bytes, at a multiple of 8).
+  /// The key's first field is what `retain.by` names: the oldest rows are the table's first ones.
+  bool retains_in_key_order() const noexcept;
+  /// Bytes of a value in the tree: the record, and, only with retention in another order than the key's,
+  /// behind it the row's number in the order of insertion (a uint64 in the last 8 bytes, at a multiple of 8).
   std::uint32_t stored_value_bytes() const noexcept { return stored_value_bytes_; }
 
  private:

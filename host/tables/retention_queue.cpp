@@ -39,7 +39,18 @@ std::uint64_t rank_of_number(FieldType type, const std::byte* bytes) noexcept {
   }
 }
 
-std::variant<InsertionRing, RankHeap> make_queue(const Table& table) {
+std::uint64_t rows_max_of(const Table& table) { return table.retain()->rows.value_or(UINT64_MAX); }
+
+std::uint64_t age_ns_of(const Table& table) {
+  const auto& age = table.retain()->age;
+  return age ? static_cast<std::uint64_t>(age->count()) : UINT64_MAX;
+}
+
+std::variant<InsertionRing, RankHeap, KeyOrder> make_queue(const Table& table, tree::Store& store) {
+  // With an age, the key's first field is a timestamp_ns: its first word, in nanoseconds.
+  if (table.retains_in_key_order()) {
+    return KeyOrder(store, table.index(), rows_max_of(table), age_ns_of(table));
+  }
   if (table.retain()->by) return RankHeap(table.codec().words());
   return InsertionRing(table.codec().words());
 }
@@ -50,9 +61,9 @@ RetentionQueue::RetentionQueue(const Table& table, tree::Store& store)
     : table_(table),
       store_(store),
       sequence_offset_(table.stored_value_bytes() - 8),
-      rows_max_(table.retain()->rows.value_or(UINT64_MAX)),
-      age_ns_(table.retain()->age ? static_cast<std::uint64_t>(table.retain()->age->count()) : UINT64_MAX),
-      queue_(make_queue(table)) {
+      rows_max_(rows_max_of(table)),
+      age_ns_(age_ns_of(table)),
+      queue_(make_queue(table, store)) {
   const auto& by = table.retain()->by;
   if (!by) return;
   const Field* by_key = table.key().find(*by);
@@ -65,6 +76,11 @@ RetentionQueue::RetentionQueue(const Table& table, tree::Store& store)
 }
 
 void RetentionQueue::written(const std::uint64_t* key, const tree::Placed& row) {
+  if (KeyOrder* order = std::get_if<KeyOrder>(&queue_)) {
+    order->written(key);
+    inserted_since_eviction_ += row.inserted ? 1 : 0;
+    return;
+  }
   RankHeap* heap = std::get_if<RankHeap>(&queue_);
   const std::uint64_t rank = heap ? rank_of(key, row.value) : 0;
   newest_rank_ = std::max(newest_rank_, rank);
@@ -79,20 +95,29 @@ void RetentionQueue::written(const std::uint64_t* key, const tree::Placed& row) 
 }
 
 std::uint64_t RetentionQueue::evict_due() {
-  const std::uint64_t evicted = std::visit([this](auto& queue) { return evict_due_from(queue); }, queue_);
+  const std::uint64_t most = std::max(rows_per_call, 4 * inserted_since_eviction_);
+  const std::uint64_t evicted =
+      std::visit([this, most](auto& queue) { return evict_due_from(queue, most); }, queue_);
   inserted_since_eviction_ = 0;
   return evicted;
 }
 
+std::uint64_t RetentionQueue::evict_due_from(KeyOrder& order, std::uint64_t most) {
+  const std::uint64_t evicted = order.evict_due(most);
+  is_behind_ = order.is_behind();
+  return evicted;
+}
+
+/// At most `most` entries are looked at, stale ones too.
 template <class Queue>
-std::uint64_t RetentionQueue::evict_due_from(Queue& queue) {
+std::uint64_t RetentionQueue::evict_due_from(Queue& queue, std::uint64_t most) {
   std::uint64_t evicted = 0;
   std::uint64_t rows = store_.rows(table_.index());
   const auto is_live = [this](std::uint64_t sequence, const std::uint64_t* key) {
     const std::byte* value = store_.find(table_.index(), key);
     return value && load<std::uint64_t>(value + sequence_offset_) == sequence;
   };
-  while (queue.size() > 0 && front_is_due(queue, rows)) {
+  for (; most > 0 && queue.size() > 0 && front_is_due(queue, rows); --most) {
     // Every row has exactly one live entry: as many entries as rows means that none is stale.
     if (queue.size() == rows || is_live(queue.front_sequence(), queue.front_key())) {
       if (!store_.has_room_to_erase()) break;
@@ -103,6 +128,7 @@ std::uint64_t RetentionQueue::evict_due_from(Queue& queue) {
     }
     queue.pop();
   }
+  is_behind_ = queue.size() > 0 && front_is_due(queue, rows);
   if (queue.size() > 2 * rows + 1024) queue.sweep(8 * inserted_since_eviction_, is_live);
   return evicted;
 }
@@ -121,7 +147,9 @@ std::uint64_t RetentionQueue::rank_of(const std::uint64_t* key, const std::byte*
 }
 
 std::uint64_t RetentionQueue::entries() const noexcept {
-  return std::visit([](const auto& queue) { return queue.size(); }, queue_);
+  if (const InsertionRing* ring = std::get_if<InsertionRing>(&queue_)) return ring->size();
+  if (const RankHeap* heap = std::get_if<RankHeap>(&queue_)) return heap->size();
+  return 0;
 }
 
 }  // namespace perch::tables

@@ -23,6 +23,10 @@ TableWriter::~TableWriter() = default;
 
 bool TableWriter::has_room() { return store_.has_room(); }
 
+void TableWriter::warm(tree::TableIndex table, const std::uint64_t* keys, std::uint32_t count) const {
+  store_.warm(table, keys, count);
+}
+
 void TableWriter::upsert(tree::TableIndex table, const std::uint64_t* key, const std::byte* value) {
   const tree::Placed row = store_.upsert(table, key);
   std::memcpy(row.value, value, catalog_.tables()[table]->value().size());
@@ -31,10 +35,18 @@ void TableWriter::upsert(tree::TableIndex table, const std::uint64_t* key, const
 
 bool TableWriter::erase(tree::TableIndex table, const std::uint64_t* key) { return store_.erase(table, key); }
 
-void TableWriter::retain() {
+std::uint64_t TableWriter::retain() {
+  std::uint64_t total = 0;
+  is_behind_ = false;
   for (std::size_t table = 0; table < queues_.size(); ++table) {
-    if (queues_[table]) evicted_[table] += queues_[table]->evict_due();
+    RetentionQueue* const queue = queues_[table].get();
+    if (queue == nullptr) continue;
+    const std::uint64_t evicted = queue->evict_due();
+    evicted_[table] += evicted;
+    total += evicted;
+    is_behind_ |= queue->is_behind();
   }
+  return total;
 }
 
 tree::Version TableWriter::commit(std::int64_t commit_time_ns,

@@ -23,12 +23,18 @@ class TableWriter {
 
   /// Whether memory for one more row is certain; ask before each upsert. On no: commit, then try again later.
   bool has_room();
+  /// Starts loading what is needed to write these rows, keys one after the other: call it for some 16 rows
+  /// before they are upserted.
+  void warm(tree::TableIndex table, const std::uint64_t* keys, std::uint32_t count) const;
   /// Inserts or replaces. `key`: codec().words() words; `value`: value().size() bytes, padding zero.
   void upsert(tree::TableIndex table, const std::uint64_t* key, const std::byte* value);
   /// False when there is no such row. Ask has_room before, as for upsert.
   bool erase(tree::TableIndex table, const std::uint64_t* key);
-  /// Evicts what the tables' retention says, as part of the version being built. Call before each commit.
-  void retain();
+  /// Evicts what the tables' retention says, as part of the version being built, and returns how many rows.
+  /// Call before each commit. Its work is bounded: what it leaves over is for the next call.
+  std::uint64_t retain();
+  /// The last `retain` left rows that are due, or may have. While no rows come, call it again and commit.
+  bool is_behind() const noexcept { return is_behind_; }
   tree::Version commit(std::int64_t commit_time_ns, std::span<const tree::SourcePosition> positions);
 
   std::uint64_t rows(tree::TableIndex table) const { return store_.rows(table); }
@@ -39,6 +45,7 @@ class TableWriter {
   const Catalog& catalog_;
   std::vector<std::unique_ptr<RetentionQueue>> queues_;  // by table index; null without retention
   std::vector<std::uint64_t> evicted_;
+  bool is_behind_ = false;
 };
 
 }  // namespace perch::tables

@@ -46,13 +46,20 @@ TEST_CASE("a catalog holds its tables in the order given") {
   CHECK(error.message == "no table 'trade'; did you mean 'trades'? (tables: trades, other)");
 }
 
-TEST_CASE("a value is stored as it is; with retention eight bytes more") {
+TEST_CASE("a value is stored as it is; with retention in another order than the key's eight bytes more") {
   CHECK(Table::make(trades(), 0).value()->stored_value_bytes() == 40);
   TableSpec spec = trades();
   spec.value = {{"a", "int32"}, {"b", "bool"}, {"c", "char[4]"}};
   CHECK(Table::make(spec, 0).value()->stored_value_bytes() == 12);
   spec.retain = RetainSpec{1, {}, {}};
   CHECK(Table::make(spec, 0).value()->stored_value_bytes() == 24);
+  spec.key = {{"first", "uint32"}, {"second", "uint32"}};
+  spec.retain = RetainSpec{1, {}, "second"};
+  CHECK(Table::make(spec, 0).value()->stored_value_bytes() == 24);
+  CHECK_FALSE(Table::make(spec, 0).value()->retains_in_key_order());
+  spec.retain = RetainSpec{1, {}, "first"};
+  CHECK(Table::make(spec, 0).value()->stored_value_bytes() == 12);
+  CHECK(Table::make(spec, 0).value()->retains_in_key_order());
 }
 
 TEST_CASE("a wrong table is refused with its place") {
