@@ -18,6 +18,9 @@ constexpr std::chrono::milliseconds retry_delay_max{10};
 /// Without a row for so long, the writer looks after memory that pins have let go.
 constexpr std::chrono::seconds idle_min{1};
 
+/// Rows whose leaves are loaded together, ahead of writing them.
+constexpr std::uint32_t rows_warmed = 16;
+
 }  // namespace
 
 WriterLoop::WriterLoop(tree::Store& store, const tables::Catalog& catalog, const IngestSpec& spec,
@@ -84,7 +87,9 @@ bool WriterLoop::apply_batch(std::size_t index) {
   const tree::TableIndex table = source.table().index();
   tree::SourcePosition& position = positions_[index];
   position.restarts = batch->run();
+  std::uint32_t warmed_end = input.next_row;
   while (input.next_row < batch->size()) {
+    if (input.next_row == warmed_end) warmed_end = warm_rows(source.table(), *batch, warmed_end);
     if (!writer_.has_room() && !make_room()) return false;
     writer_.upsert(table, batch->key(input.next_row), batch->value(input.next_row));
     position.bytes = batch->end(input.next_row);
@@ -99,15 +104,41 @@ bool WriterLoop::apply_batch(std::size_t index) {
   return true;
 }
 
+/// The next rows of the batch from `begin` on; returns the end of those it took. A single one gains nothing.
+std::uint32_t WriterLoop::warm_rows(const tables::Table& table, const RowBatch& batch, std::uint32_t begin) {
+  const std::uint32_t end = std::min(begin + rows_warmed, batch.size());
+  if (end - begin < 2) return end;
+  const std::uint32_t key_words = table.codec().words();
+  std::uint64_t keys[rows_warmed * tree::key_words_max];  // in a batch they lie apart
+  for (std::uint32_t row = begin; row < end; ++row) {
+    std::copy_n(batch.key(row), key_words, keys + std::size_t{row - begin} * key_words);
+  }
+  writer_.warm(table.index(), keys, end - begin);
+  return end;
+}
+
 void WriterLoop::commit() {
   writer_.retain();
+  publish();
+}
+
+/// Without rows there are no commits, and what retention left over would stay. True: some of it went.
+bool WriterLoop::evict_when_idle() {
+  if (!writer_.is_behind() || writer_.retain() == 0) return false;
+  publish();
+  return true;
+}
+
+void WriterLoop::publish() {
   const std::int64_t commit_time_ns = unix_now_ns();
   const tree::Version version = writer_.commit(commit_time_ns, positions_);
   committed_rows_ += uncommitted_;
   uncommitted_ = 0;
   now_ = Clock::now();
-  longest_gap_ns_ = std::max<std::int64_t>(longest_gap_ns_, (now_ - rows_waited_).count());
-  rows_waited_ = now_;
+  if (rows_waited_ != Clock::time_point{}) {
+    longest_gap_ns_ = std::max<std::int64_t>(longest_gap_ns_, (now_ - rows_waited_).count());
+    rows_waited_ = now_;
+  }
   publish_status(version, commit_time_ns);
 }
 
@@ -136,7 +167,7 @@ void WriterLoop::sleep_until_due() {
     timeout = first_row_ + max_delay_ - now_;
   } else {
     rows_waited_ = {};
-    if (reclaim_when_idle()) return;
+    if (evict_when_idle() || reclaim_when_idle()) return;
   }
   if (timeout.count() > 0) {
     bell_.sleep([this] { return !work_is_queued() && !stopping_.load(std::memory_order_seq_cst); }, timeout);
@@ -172,17 +203,9 @@ bool WriterLoop::make_room() {
 }
 
 bool WriterLoop::try_to_make_room() {
-  const std::uint64_t evicted = total_evicted();
-  writer_.retain();
-  if (total_evicted() != evicted) commit();  // what was evicted is free only behind a commit
+  if (writer_.retain() > 0) publish();  // what was evicted is free only behind a commit
   store_.reclaim_all();
   return writer_.has_room();
-}
-
-std::uint64_t WriterLoop::total_evicted() const {
-  std::uint64_t total = 0;
-  for (tree::TableIndex table = 0; table < table_count_; ++table) total += writer_.evicted_rows(table);
-  return total;
 }
 
 void WriterLoop::tell_out_of_room() {

@@ -68,7 +68,10 @@ class WriterLoop {
   bool apply_batch(std::size_t index);
   bool make_room();
   bool try_to_make_room();
+  std::uint32_t warm_rows(const tables::Table& table, const RowBatch& batch, std::uint32_t begin);
   void commit();
+  void publish();
+  bool evict_when_idle();
   void publish_status(tree::Version version, std::int64_t commit_time_ns);
   void sleep_until_due();
   bool reclaim_when_idle();
@@ -77,7 +80,6 @@ class WriterLoop {
   void tell_room_again();
   void set_out_of_room_reason(std::string reason);
   std::string find_out_of_room_reason() const;
-  std::uint64_t total_evicted() const;
 
   // Constant after start
   tree::Store& store_;
