@@ -1,5 +1,6 @@
 // One writer against readers on other threads: rows verify themselves, sums verify versions. For
 // ThreadSanitizer too.
+#include <algorithm>
 #include <atomic>
 #include <mutex>
 #include <thread>
@@ -10,7 +11,8 @@ namespace perch::tree::test {
 
 namespace {
 
-/// A row of the data table. Whoever reads a torn, stale or recycled one sees it by itself.
+/// A row of the data table, in larger values followed by words made from its hash. Whoever reads a torn,
+/// stale or recycled one sees it by itself.
 struct Row {
   std::uint64_t key;
   std::uint64_t generation;
@@ -21,6 +23,25 @@ struct Row {
     return {key, generation, mix(key ^ mix(generation)), ~generation};
   }
   bool is_whole() const { return hash == mix(key ^ mix(generation)) && filler == ~generation; }
+
+  void write(std::byte* value, std::uint32_t value_bytes) const {
+    std::memcpy(value, this, sizeof *this);
+    for (std::uint32_t at = sizeof *this; at < value_bytes; at += 8) {
+      const std::uint64_t word = hash + at;
+      std::memcpy(value + at, &word, sizeof word);
+    }
+  }
+  /// Of a broken value, a row that is not whole.
+  static Row read(const std::byte* value, std::uint32_t value_bytes) {
+    Row row;
+    std::memcpy(&row, value, sizeof row);
+    for (std::uint32_t at = sizeof row; at < value_bytes; at += 8) {
+      std::uint64_t word;
+      std::memcpy(&word, value + at, sizeof word);
+      if (word != row.hash + at) row.filler = row.generation;
+    }
+    return row;
+  }
 };
 
 /// The one row of the second table: what the first holds, written in the same commit.
@@ -54,11 +75,20 @@ class Failures {
   std::atomic<bool> failed_{false};
 };
 
+struct Plan {
+  std::uint32_t fan_out;
+  std::uint64_t domain;  ///< of keys; or the length of the window
+  std::uint64_t commits;
+  std::uint64_t batch;  ///< steps per commit
+  std::uint32_t value_bytes = sizeof(Row);
+  bool is_window = false;  ///< keys ascend, the oldest are evicted
+};
+
 class Stage {
  public:
-  Stage(std::uint32_t fan_out, std::uint64_t domain)
-      : domain_(domain),
-        shape_{1, sizeof(Row), fan_out, fan_out},
+  explicit Stage(const Plan& plan)
+      : plan_(plan),
+        shape_{1, plan.value_bytes, plan.fan_out, plan.fan_out},
         store_(make_store()),
         data_(store_->add_table(shape_)),
         totals_(store_->add_table(totals_shape)) {}
@@ -67,14 +97,15 @@ class Stage {
   const Failures& failures() const { return failures_; }
   std::uint64_t reads() const { return reads_.load(); }
 
-  /// Random upserts and erases, the totals kept, a commit each `batch` steps, until `commits` are made.
-  void write(std::uint64_t commits, std::uint64_t batch, std::uint64_t seed) {
+  /// Random upserts and erases, of single rows and of ranges, the totals kept, a commit each batch.
+  void write(std::uint64_t commits, std::uint64_t seed) {
     Random random(seed);
-    Totals totals{};
     for (std::uint64_t commit = 1; commit <= commits && !failures_.any(); ++commit) {
-      for (std::uint64_t step = 0; step < batch; ++step) write_one(random, totals, commit);
+      for (std::uint64_t step = 0; step < plan_.batch; ++step)
+        plan_.is_window ? write_window(random, commit) : write_anywhere(random, commit);
+      failures_.require(store_->has_room(), "the arena is full");
       const Placed placed = store_->upsert(totals_, totals_key.data());
-      std::memcpy(placed.value, &totals, sizeof totals);
+      std::memcpy(placed.value, &written_, sizeof written_);
       store_->commit(static_cast<std::int64_t>(commit), {});
     }
     done_.store(true);
@@ -108,32 +139,78 @@ class Stage {
   }
 
  private:
-  void write_one(Random& random, Totals& totals, std::uint64_t generation) {
-    const std::uint64_t key = random.below(domain_);
-    const Key words = key_of(key);
-    if (random.chance(70)) {
-      failures_.require(store_->has_room(), "the arena is full");
-      const Placed placed = store_->upsert(data_, words.data());
-      Row row;
-      std::memcpy(&row, placed.value, sizeof row);
-      if (placed.inserted) {
-        ++totals.rows;
-        totals.key_sum += key;
-      } else {
-        failures_.require(row.key == key && row.is_whole(), "the writer finds a broken row");
-        totals.generation_sum -= row.generation;
-      }
-      row = Row::make(key, generation);
-      totals.generation_sum += generation;
-      std::memcpy(placed.value, &row, sizeof row);
-    } else if (const std::byte* value = store_->find(data_, words.data())) {
-      Row row;
-      std::memcpy(&row, value, sizeof row);
-      --totals.rows;
-      totals.key_sum -= key;
-      totals.generation_sum -= row.generation;
-      failures_.require(store_->erase(data_, words.data()), "erase misses a row that find found");
+  void write_anywhere(Random& random, std::uint64_t generation) {
+    const std::uint64_t key = random.below(plan_.domain);
+    if (random.below(50) == 0) {
+      erase_range(key, std::min(plan_.domain, key + random.below(plan_.domain / 10)));
+    } else if (random.chance(72)) {
+      upsert(key, generation);
+    } else {
+      erase(key);
     }
+  }
+
+  void write_window(Random& random, std::uint64_t generation) {
+    if (next_key_ > first_key_ && random.chance(20)) {
+      upsert(first_key_ + random.below(next_key_ - first_key_), generation);
+    } else {
+      upsert(next_key_++, generation);
+    }
+    if (next_key_ - first_key_ < plan_.domain + 20) return;
+    const std::uint64_t end = next_key_ - plan_.domain;
+    if (random.chance(50)) {
+      erase_range(first_key_, end);
+    } else {
+      failures_.require(store_->has_room_to_erase(), "there is no room to erase");
+      failures_.require(store_->erase_first(data_, end - first_key_) == end - first_key_,
+                        "erase_first misses rows");
+      for (std::uint64_t key = first_key_; key < end; ++key) forget(key);
+    }
+    first_key_ = end;
+  }
+
+  void upsert(std::uint64_t key, std::uint64_t generation) {
+    failures_.require(store_->has_room(), "the arena is full");
+    const Placed placed = store_->upsert(data_, key_of(key).data());
+    if (key >= generations_.size()) generations_.resize(key + 1000);
+    failures_.require(placed.inserted == (generations_[key] == 0), "upsert reports the wrong kind");
+    if (!placed.inserted) {
+      const Row row = Row::read(placed.value, plan_.value_bytes);
+      failures_.require(row.key == key && row.is_whole(), "the writer finds a broken row");
+      forget(key);
+    }
+    Row::make(key, generation).write(placed.value, plan_.value_bytes);
+    generations_[key] = generation;
+    ++written_.rows;
+    written_.key_sum += key;
+    written_.generation_sum += generation;
+  }
+
+  void erase(std::uint64_t key) {
+    failures_.require(store_->has_room_to_erase(), "there is no room to erase");
+    const bool is_there = key < generations_.size() && generations_[key] != 0;
+    failures_.require(store_->erase(data_, key_of(key).data()) == is_there, "erase reports the wrong thing");
+    forget(key);
+  }
+
+  void erase_range(std::uint64_t low, std::uint64_t high) {
+    failures_.require(store_->has_room_to_erase(), "there is no room to erase");
+    const Key low_key = key_of(low);
+    const Key high_key = key_of(high);
+    const std::uint64_t before = written_.rows;
+    for (std::uint64_t key = low; key < high; ++key) forget(key);
+    failures_.require(store_->erase_range(data_, {low_key.data(), true}, {high_key.data(), false}) ==
+                          before - written_.rows,
+                      "range erase misses rows, or takes too many");
+  }
+
+  /// Takes a row, where there is one, out of the totals.
+  void forget(std::uint64_t key) {
+    if (key >= generations_.size() || generations_[key] == 0) return;
+    --written_.rows;
+    written_.key_sum -= key;
+    written_.generation_sum -= generations_[key];
+    generations_[key] = 0;
   }
 
   Totals totals_of(const Snapshot& snapshot) {
@@ -151,8 +228,8 @@ class Stage {
     Cursor cursor(snapshot, data_, {}, {}, reverse);
     for (Run run = cursor.next(); run.count != 0; run = cursor.next()) {
       for (std::uint32_t i = 0; i < run.count; ++i) {
-        Row row;
-        std::memcpy(&row, run.values + static_cast<std::ptrdiff_t>(i) * run.value_stride, sizeof row);
+        const Row row =
+            Row::read(run.values + static_cast<std::ptrdiff_t>(i) * run.value_stride, plan_.value_bytes);
         failures_.require(row.is_whole() && row.key == run.key_word(i, 0), "a broken row");
         failures_.require(row.generation <= snapshot.version(), "a row younger than its snapshot");
         failures_.require(sums.rows == 0 || (reverse ? row.key < before : row.key > before),
@@ -170,29 +247,27 @@ class Stage {
 
   void get_some(const Snapshot& snapshot, Random& random) {
     for (int i = 0; i < 50; ++i) {
-      const std::uint64_t key = random.below(domain_);
+      const std::uint64_t key = random.below(plan_.domain);
       const std::byte* value = snapshot.get(data_, key_of(key).data());
       if (!value) continue;
-      Row row;
-      std::memcpy(&row, value, sizeof row);
+      const Row row = Row::read(value, plan_.value_bytes);
       failures_.require(row.is_whole() && row.key == key, "get finds a broken row");
     }
   }
 
   void verify_diff(const Snapshot& previous, const Snapshot& current) {
     Totals totals = totals_of(previous);
-    Diff diff(previous, current, data_, sizeof(Row));
+    Diff diff(previous, current, data_, plan_.value_bytes);
     for (Change change{}; diff.next(change);) {
-      Row row;
       if (change.old_value) {
-        std::memcpy(&row, change.old_value, sizeof row);
+        const Row row = Row::read(change.old_value, plan_.value_bytes);
         failures_.require(row.is_whole() && row.key == change.key[0], "a broken old row in a diff");
         --totals.rows;
         totals.generation_sum -= row.generation;
         totals.key_sum -= row.key;
       }
       if (change.new_value) {
-        std::memcpy(&row, change.new_value, sizeof row);
+        const Row row = Row::read(change.new_value, plan_.value_bytes);
         failures_.require(row.is_whole() && row.key == change.key[0], "a broken new row in a diff");
         ++totals.rows;
         totals.generation_sum += row.generation;
@@ -216,11 +291,17 @@ class Stage {
     return snapshot;
   }
 
-  const std::uint64_t domain_;
+  const Plan plan_;
   const TableShape shape_;
   std::unique_ptr<Store> store_;
   const TableIndex data_;
   const TableIndex totals_;
+  // The writer's own.
+  std::vector<std::uint64_t> generations_;  // by key; 0: no row
+  Totals written_{};
+  std::uint64_t first_key_ = 0;  // of the window
+  std::uint64_t next_key_ = 0;
+
   Failures failures_;
   std::atomic<bool> done_{false};
   std::atomic<std::uint64_t> reads_{0};
@@ -228,11 +309,11 @@ class Stage {
   SharedSnapshot passed_[3];  // guarded by passing_; goes before the store
 };
 
-void run(std::uint32_t fan_out, std::uint64_t domain, std::uint64_t commits, std::uint64_t batch) {
-  Stage stage(fan_out, domain);
+void run(const Plan& plan) {
+  Stage stage(plan);
   std::vector<std::thread> readers;
   for (std::uint64_t i = 0; i < 4; ++i) readers.emplace_back([&stage, i] { stage.read(i + 1); });
-  std::thread writer([&] { stage.write(commits * soak_factor(), batch, 99); });
+  std::thread writer([&] { stage.write(plan.commits * soak_factor() / brevity, 99); });
   writer.join();
   for (std::thread& reader : readers) reader.join();
   stage.failures().report();
@@ -243,11 +324,21 @@ void run(std::uint32_t fan_out, std::uint64_t domain, std::uint64_t commits, std
 }  // namespace
 
 TEST_CASE("concurrency: readers see whole versions while the writer commits each row") {
-  run(3, 100, 20000, 1);
+  run({.fan_out = 3, .domain = 100, .commits = 100000, .batch = 1});
 }
 
 TEST_CASE("concurrency: readers see whole versions while the writer commits batches") {
-  run(0, 3000, 3000, 50);
+  run({.fan_out = 0, .domain = 3000, .commits = 8000, .batch = 50});
+}
+
+TEST_CASE("concurrency: readers see whole versions of a window that slides, evicted as a range") {
+  run({.fan_out = 3, .domain = 200, .commits = 40000, .batch = 4, .is_window = true});
+  run({.fan_out = 0, .domain = 3000, .commits = 8000, .batch = 64, .is_window = true});
+}
+
+TEST_CASE("concurrency: readers see whole values that lie outside their leaves") {
+  run({.fan_out = 3, .domain = 100, .commits = 40000, .batch = 2, .value_bytes = 320});
+  run({.fan_out = 0, .domain = 500, .commits = 8000, .batch = 32, .value_bytes = 320, .is_window = true});
 }
 
 TEST_CASE("concurrency: slots are claimed and given back while the writer scans them") {
@@ -293,7 +384,7 @@ TEST_CASE("concurrency: a pin holds whatever the commit it came upon drops and r
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
   constexpr Version commits = 100000;  // slower; ThreadSanitizer needs no collision to see a race
 #else
-  constexpr Version commits = 1500000;
+  constexpr Version commits = 400000;
 #endif
   std::vector<std::thread> readers;
   for (int reader = 0; reader < 2; ++reader) {

@@ -1,4 +1,6 @@
 // A small arena: it says no in time, erasing goes on, and nothing is lost on the way.
+#include <iterator>
+
 #include "lock_step.hpp"
 
 namespace perch::tree::test {
@@ -142,6 +144,85 @@ TEST_CASE("growth: full of retained versions, it has room again when their pins 
   CHECK(store->has_room());
   CHECK(store->has_room_to_erase());
   expect_all(*store, tables, models);
+}
+
+TEST_CASE("growth: range erases never run out where there was room to erase, whatever is retained") {
+  const TableShape shapes[] = {{1, 8, 3, 3}, {1, 8, 0, 0}, {2, 300, 3, 4}, {8, 32, 4, 3}, {1, 4096, 3, 3}};
+  for (std::uint64_t trial = 0; trial < 20 * soak_factor() / brevity + 1; ++trial) {
+    const TableShape shape = shapes[trial % std::size(shapes)];
+    INFO("trial ", trial);
+    Random random(trial);
+    auto store =
+        make_store((shape.value_bytes > 1000 ? std::uint64_t{6} : std::uint64_t{2 + trial % 2}) << 20);
+    const std::vector<Table> tables{{store->add_table(shape), shape}};
+    std::vector<Model> models(1);
+    Model& model = models[0];
+    std::uint64_t next = 0;
+    for (int round = 0; round < 2; ++round) {
+      next = fill_up(*store, tables, models, next);
+      std::vector<SharedSnapshot> held;  // every version from here on
+      held.push_back(store->reads().acquire());
+      const Model held_model = model;
+      std::uint64_t erases = 0;
+      for (; !model.empty() && store->has_room_to_erase(); ++erases) {
+        if (erases % 7 == 6) {
+          model.erase(model.begin(),
+                      std::next(model.begin(), std::min<std::ptrdiff_t>(4, std::ssize(model))));
+          store->erase_first(tables[0].index, 4);
+          continue;
+        }
+        TestBound low{TestBound::inclusive, key_of(random.next())};
+        TestBound high{random.chance(50) ? TestBound::inclusive : TestBound::exclusive, low.key};
+        auto end = model.lower_bound(low.key);
+        for (std::uint64_t i = random.below(random.chance(5) ? 100 : 12); i > 0 && end != model.end(); --i)
+          ++end;
+        if (end != model.end()) high.key = end->first;
+        const auto range = range_of(model, low, high);
+        model.erase(range.first, range.second);
+        store->erase_range(tables[0].index, low.bound(), high.bound());
+        if (random.chance(30) && store->has_room()) {  // an upsert in between, where there is room for that
+          const Key key = key_of(mix(next));
+          fill_value(store->upsert(tables[0].index, key.data()).value, shape.value_bytes, mix(next));
+          model[key] = mix(next++);
+        }
+        if (random.chance(20)) continue;
+        store->commit(0, {});
+        held.push_back(store->reads().acquire());
+      }
+      CHECK(erases > 5);
+      store->commit(0, {});
+      expect(store->rows(tables[0].index) == model.size(), "a range erase took another number of rows");
+      expect_equal(held[0]->snapshot(), tables[0].index, shape, held_model);
+      expect_all(*store, tables, models);
+      held.clear();
+      store->reclaim_all();
+      CHECK(store->has_room_to_erase());
+    }
+  }
+}
+
+TEST_CASE("growth: a look ahead for room does not outlast the erases that use the room up") {
+  auto store = make_store(std::uint64_t{8} << 20);
+  const TableShape shape{1, 200, 3, 3};
+  const TableIndex table = store->add_table(shape);
+  std::uint64_t rows = 0;
+  while (store->stats().live_bytes < (std::uint64_t{9} << 19)) {  // more than half of it: no two versions fit
+    put(*store, table, key_of(2 * rows++), shape.value_bytes, 1);
+    if (rows % 16 == 0) store->commit(0, {});
+  }
+  store->commit(0, {});
+  store->reclaim_all();
+  const SharedSnapshot held = store->reads().acquire();
+  REQUIRE(store->has_room());
+  std::uint64_t erased = 0;
+  for (; erased < rows && store->has_room_to_erase(); erased += 3)  // one row of each leaf, which copies it
+    expect(store->erase(table, key_of(2 * erased).data()), "erase misses a row");
+  REQUIRE(erased < rows);
+  for (std::uint64_t i = 1; i < 200 && store->has_room(); ++i)  // each into a leaf to copy
+    fill_value(store->upsert(table, key_of(2 * (rows - 10 * i) + 1).data()).value, shape.value_bytes, 1);
+  store->commit(0, {});
+  CHECK(store->check() == "");
+  CHECK(held->snapshot().rows(table) == rows);
 }
 
 TEST_CASE("growth: one version too large for the arena stays whole when committed in parts") {
