@@ -94,8 +94,8 @@ constexpr std::uint32_t word_version_low(std::uint64_t word) noexcept {
 /// The first page of the arena. Each group of fields that is written at another time has its own cache line.
 struct ControlPage {
   std::uint64_t magic;
-  std::uint32_t format;    ///< layout of everything in this file; another number is another arena
-  std::uint32_t pin_mode;  ///< PinMode: which fence the writer's scans have
+  std::uint32_t format;  ///< layout of everything in this file; another number is another arena
+  std::uint32_t reserved;
   alignas(64) std::atomic<std::uint64_t> published;  ///< pack_word of the newest version: what a reader pins
   std::atomic<std::uint64_t> published_version;      ///< its number, for those who only want to know it
   std::atomic<std::uint32_t> signal;  ///< futex word: counts commits and nudges (see ReadSide::signal)

@@ -14,12 +14,12 @@ namespace {
 long membarrier(int command) noexcept { return syscall(SYS_membarrier, command, 0, 0); }
 
 [[maybe_unused]] bool register_for_membarrier() noexcept {
-  constexpr int commands = MEMBARRIER_CMD_GLOBAL_EXPEDITED | MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED;
+  constexpr int commands = MEMBARRIER_CMD_PRIVATE_EXPEDITED | MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED;
   const long supported = membarrier(MEMBARRIER_CMD_QUERY);
   if (supported < 0 || (supported & commands) != commands) return false;  // an old kernel, or seccomp
   // The first barrier is a trial: a filter may tell commands apart.
-  return membarrier(MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED) == 0 &&
-         membarrier(MEMBARRIER_CMD_GLOBAL_EXPEDITED) == 0;
+  return membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) == 0 &&
+         membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) == 0;
 }
 
 }  // namespace
@@ -34,7 +34,7 @@ PinFences PinFences::choose() noexcept {
 }
 
 bool PinFences::heavy() const noexcept {
-  if (mode_ == PinMode::membarrier && membarrier(MEMBARRIER_CMD_GLOBAL_EXPEDITED) != 0) return false;
+  if (mode_ == PinMode::membarrier && membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) != 0) return false;
   // With membarrier too: the kernel executes a full fence for the caller, and this tells the compiler.
   std::atomic_thread_fence(std::memory_order_seq_cst);
   return true;

@@ -87,9 +87,7 @@ SharedSnapshot::~SharedSnapshot() {
 // -----------------------------------------------------------------------------------------------------
 
 ReadSide::ReadSide(const std::byte* base, ControlPage* control)
-    : base_(base), control_(control), fences_(PinFences::choose()) {
-  control_->pin_mode = static_cast<std::uint32_t>(fences_.mode());
-}
+    : base_(base), control_(control), fences_(PinFences::choose()) {}
 
 ReadSide::~ReadSide() {
   PERCH_ASSERT(slots_.claimed() == 0, "a PinSlot or a SharedSnapshot outlives its ReadSide");
