@@ -44,20 +44,23 @@ constexpr std::uint32_t inner_bytes(std::uint32_t children, std::uint32_t key_wo
          children * static_cast<std::uint32_t>(sizeof(Ref));
 }
 
+/// Measured with values of 32 to 4096 bytes: up to here a scan and a get gain more from values beside their
+/// keys than an update gains from copying one value instead of eight.
 constexpr std::uint32_t inline_value_bytes_max = 256;
 
-/// As many rows as fit into leaf_bytes_target, but no fewer than 8.
+/// As many rows as fit into leaf_bytes_target: an update copies a leaf, and what it moves through memory is
+/// what it costs. But no fewer than pay for the nodes above: 15 small rows (two vectors of keys), 8 large
+/// ones.
 constexpr std::uint32_t default_leaf_rows(std::uint32_t key_words, std::uint32_t slot_bytes) noexcept {
   constexpr std::uint32_t leaf_bytes_target = 640;
-  std::uint32_t rows = 8;
+  constexpr std::uint32_t small_slot_bytes_max = 40;
+  std::uint32_t rows = slot_bytes <= small_slot_bytes_max ? 15 : 8;
   while (rows < fan_out_max && leaf_bytes(rows + 1, key_words, slot_bytes) <= leaf_bytes_target) ++rows;
   return rows;
 }
 
-/// One more child than a plane has words.
-constexpr std::uint32_t default_inner_children(std::uint32_t key_words) noexcept {
-  return key_words <= 2 ? 33 : 17;
-}
+/// One more than a plane of four vectors has separators. Fewer cost a level more, more cost copying.
+constexpr std::uint32_t default_inner_children = 33;
 
 constexpr Geometry make_geometry(const TableShape& shape) noexcept {
   Geometry geometry{};
@@ -68,8 +71,7 @@ constexpr Geometry make_geometry(const TableShape& shape) noexcept {
   }
   const std::uint32_t slot_bytes = geometry.value_units ? sizeof(Ref) : geometry.value_stride;
   geometry.leaf_rows = shape.leaf_rows ? shape.leaf_rows : default_leaf_rows(shape.key_words, slot_bytes);
-  geometry.inner_children =
-      shape.inner_children ? shape.inner_children : default_inner_children(shape.key_words);
+  geometry.inner_children = shape.inner_children ? shape.inner_children : default_inner_children;
   geometry.leaf_plane = plane_of(geometry.leaf_rows);
   geometry.inner_plane = plane_of(geometry.inner_children - 1);
   geometry.leaf_units = units_of(leaf_bytes(geometry.leaf_rows, shape.key_words, slot_bytes));

@@ -37,6 +37,8 @@ struct ReadPath {
   /// copy them.
   bool (*locate)(const std::byte* base, const Geometry& geometry, Ref root, std::uint32_t height,
                  const std::uint64_t* key, PathStep* path);
+  /// Copies whole units; the blocks do not overlap.
+  void (*copy_units)(const std::byte* from, std::byte* to, std::uint32_t units);
   /// Starts loading the leaves that these keys are in, or would be, with the descents interleaved.
   void (*warm_leaves)(const std::byte* base, const Geometry& geometry, Ref root, std::uint32_t height,
                       const std::uint64_t* keys, std::uint32_t count);

@@ -13,6 +13,7 @@
 // Memory: 24 bytes per dropped block not yet freed, in chunks that are recycled.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdint>
@@ -55,13 +56,13 @@ class DroppedChunks {
     ++list.count;
     list.units += block.units;
   }
-  DroppedBlock pop(List& list) {
+  /// Takes off `blocks` blocks of `units` units in all, which are all in the first chunk.
+  void remove_first(List& list, std::uint32_t blocks, std::uint64_t units) {
     Chunk* const chunk = list.first;
-    const DroppedBlock block = chunk->blocks[chunk->begin++];
-    --list.count;
-    list.units -= block.units;
+    chunk->begin += blocks;
+    list.count -= blocks;
+    list.units -= units;
     if (chunk->begin == chunk->end) remove_chunk(list);
-    return block;
   }
   /// Moves all of `from` behind `to`.
   static void splice(List& to, List& from);
@@ -162,11 +163,23 @@ template <class Release>
 bool Reclaimer::judge_list(DroppedChunks::List& list, std::uint64_t& left, Release& release) {
   // No pinned version is older than this one: most blocks died before and need no closer look.
   const Version oldest = pinned_.empty() ? UINT64_MAX : pinned_.front().version;
-  while (list.count > 0 && death_of_first(list) <= looked_at_) {  // in order of death
-    if (left == 0) return false;
-    --left;
-    const DroppedBlock block = chunks_.pop(list);
-    if (block.death <= oldest || judge(block)) release(block.ref, block.units);
+  while (list.count > 0) {
+    DroppedChunks::Chunk& chunk = *list.first;
+    const std::uint32_t begin = chunk.begin;
+    const std::uint32_t stop =
+        begin + static_cast<std::uint32_t>(std::min<std::uint64_t>(chunk.end - begin, left));
+    std::uint32_t at = begin;
+    std::uint64_t units = 0;
+    for (; at < stop && chunk.blocks[at].death <= looked_at_; ++at) {  // in order of death
+      const DroppedBlock& block = chunk.blocks[at];
+      units += block.units;
+      if (block.death <= oldest || judge(block)) release(block.ref, block.units);
+    }
+    const bool is_done = at < stop;  // with all that the scan can judge
+    left -= at - begin;
+    chunks_.remove_first(list, at - begin, units);
+    if (is_done) return true;
+    if (left == 0) return list.count == 0 || death_of_first(list) > looked_at_;
   }
   return true;
 }

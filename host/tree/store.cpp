@@ -259,8 +259,11 @@ Version Store::commit(std::int64_t commit_time_ns, std::span<const SourcePositio
 
 std::uint64_t Store::Parts::reclaim(bool everything) {
   upserts_certain = 0;  // slabs may change hands
-  return reclaimer.run(context.building - 1, reads, everything,
-                       [this](Ref ref, std::uint32_t units) { allocator.release(ref, units); });
+  const std::uint64_t judged =
+      reclaimer.run(context.building - 1, reads, everything,
+                    [this](Ref ref, std::uint32_t units) { allocator.release(ref, units); });
+  reclaimer.publish_accounting();
+  return judged;
 }
 
 void Store::reclaim_all() {
@@ -288,7 +291,6 @@ void Store::Parts::publish_stats() {
   stats.live.store(allocator.allocated_bytes() - retained, std::memory_order_relaxed);
   stats.retained.store(retained, std::memory_order_relaxed);
   stats.free.store(allocator.free_bytes(), std::memory_order_relaxed);
-  reclaimer.publish_accounting();
 }
 
 MemoryStats Store::stats() const {

@@ -102,7 +102,7 @@ Ref TableTree::copy_node(Ref ref, bool leaf) {
   std::byte* const to = address(context_.base, copy);
   const Version birth = reinterpret_cast<const NodeHeader*>(from)->birth;
   // Whole, unused places too: a copy of a length that is always the same costs less than it saves.
-  std::memcpy(to, from, size * unit_bytes);
+  read_path().copy_units(from, to, size);
   reinterpret_cast<NodeHeader*>(to)->birth = context_.building;
   context_.reclaimer.drop({birth, context_.building, ref, size});
   return copy;
