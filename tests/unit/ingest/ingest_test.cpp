@@ -311,3 +311,40 @@ TEST_CASE("stopping while the arena is full ends, and says what was not committe
   CHECK(host.status().committed.rows < host.status().rows);
   CHECK(!ingest.finished());
 }
+
+TEST_CASE("keys of every length arrive, in batches and in commits of every size") {
+  for (const char* name_type : {"char[8]", "char[24]", "char[56]"}) {
+    for (const std::uint32_t max_rows : {1u, 7u, 256u}) {
+      CAPTURE(name_type);
+      CAPTURE(max_rows);
+      Host host({{"t", {{"name", name_type}, {"id", "uint64"}}, {{"number", "int64"}}, std::nullopt}});
+      host.spec.commit_max_rows = max_rows;
+      std::string text;
+      for (std::int64_t number = 0; number < 6000; ++number) {
+        const std::int64_t id = number * 7919 % 2000;  // each three times
+        text += "{\"name\":\"n" + std::to_string(id % 10) + "\",\"id\":" + std::to_string(id) +
+                ",\"number\":" + std::to_string(number) + "}\n";
+      }
+      write_file(host.folder / "rows", text);
+      host.add_file("file", host.folder / "rows");
+      Ingest& ingest = host.start();
+      REQUIRE(eventually([&] { return ingest.finished(); }));
+      ingest.stop();
+      const auto& codec = host.catalog.tables()[0]->codec();
+      CHECK(host.store->rows(0) == 2000);
+      for (std::int64_t number = 4000; number < 6000; ++number) {
+        const std::uint64_t id = static_cast<std::uint64_t>(number * 7919 % 2000);
+        std::vector<std::byte> key(codec.record_size());
+        const std::string name = "n" + std::to_string(id % 10);
+        std::memcpy(key.data(), name.data(), name.size());
+        std::memcpy(key.data() + key.size() - sizeof id, &id, sizeof id);
+        std::uint64_t words[perch::tree::key_words_max] = {};
+        REQUIRE(codec.encode(key.data(), words));
+        const std::byte* value = host.store->find(0, words);
+        REQUIRE(value);
+        REQUIRE(std::memcmp(value, &number, sizeof number) == 0);
+      }
+      CHECK(host.store->check() == "");
+    }
+  }
+}
