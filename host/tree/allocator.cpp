@@ -112,14 +112,14 @@ std::uint64_t Allocator::slabs_available() {
   return pool_.size() + never_used;
 }
 
-bool Allocator::can_allocate(const std::vector<Need>& needs, std::uint32_t spare_slabs) {
-  if (slabs_suffice(needs, spare_slabs)) return true;
+bool Allocator::can_allocate(const std::vector<Need>& needs) {
+  if (slabs_suffice(needs)) return true;
   return_all_to_slabs();  // this may empty some
-  return slabs_suffice(needs, spare_slabs);
+  return slabs_suffice(needs);
 }
 
-bool Allocator::slabs_suffice(const std::vector<Need>& needs, std::uint32_t spare_slabs) {
-  std::uint64_t slabs = spare_slabs;
+bool Allocator::slabs_suffice(const std::vector<Need>& needs) {
+  std::uint64_t slabs = 0;
   for (const Need& need : needs) {
     const std::uint64_t free_blocks = classes_[need.units].free_count;
     if (need.blocks > free_blocks) {

@@ -53,13 +53,12 @@ class Allocator {
     allocated_units_ -= units;
   }
 
-  /// Whether `blocks` more blocks of each listed size can be had, with `spare_slabs` left over. Exact up to
-  /// slabs that could be emptied.
+  /// Whether `blocks` more blocks of each listed size can be had. Exact up to slabs that could be emptied.
   struct Need {
     std::uint32_t units;
     std::uint32_t blocks;
   };
-  bool can_allocate(const std::vector<Need>& needs, std::uint32_t spare_slabs);
+  bool can_allocate(const std::vector<Need>& needs);
 
   std::uint64_t allocated_bytes() const noexcept { return allocated_units_ * unit_bytes; }
   std::uint64_t free_bytes() const noexcept;  ///< of slabs in use, and of empty slabs that were used before
@@ -130,7 +129,7 @@ class Allocator {
   void link(SizeClass& list, std::uint32_t index);
   void unlink(SizeClass& list, std::uint32_t index);
   bool add_slab(std::uint32_t units);
-  bool slabs_suffice(const std::vector<Need>& needs, std::uint32_t spare_slabs);
+  bool slabs_suffice(const std::vector<Need>& needs);
   std::uint64_t slabs_available();
 
   Arena& arena_;

@@ -36,11 +36,8 @@ std::uint64_t erase_reserve_bytes(std::uint64_t arena_bytes) {
   return std::clamp<std::uint64_t>(arena_bytes / 16, slab_bytes, 64 * slab_bytes);
 }
 
-/// In steps of 8 tables and sources: one more of them hardly ever takes another size, which a full arena may
-/// lack.
 std::uint32_t record_units(std::size_t tables, std::size_t sources) {
-  return units_of(sizeof(VersionRecord) + (tables + 7) / 8 * 8 * sizeof(TableRoot) +
-                  (sources + 7) / 8 * 8 * sizeof(SourcePosition));
+  return units_of(sizeof(VersionRecord) + tables * sizeof(TableRoot) + sources * sizeof(SourcePosition));
 }
 
 void merge_need(std::vector<Allocator::Need>& needs, Allocator::Need need) {
@@ -66,7 +63,8 @@ struct Store::Parts {
   Ref write_record(std::int64_t commit_time_ns, std::span<const SourcePosition> positions);
   void publish_stats();
   void estimate_needs();
-  bool can_allocate(const std::vector<Allocator::Need>& needs, std::uint32_t spare_slabs);
+  std::uint32_t block_units_for(std::uint32_t record_units) const;
+  bool can_allocate(const std::vector<Allocator::Need>& needs);
   std::uint64_t reclaim(bool everything);
 
   std::unique_ptr<Arena> arena;
@@ -76,9 +74,10 @@ struct Store::Parts {
   ReadSide reads;
   std::vector<std::unique_ptr<TableTree>> tables;
 
-  Ref record = 0;  // of the published version
-  std::uint32_t record_size = 0;
-  std::size_t source_count = 0;  // of the last commit
+  Ref record = 0;                        // of the published version
+  std::uint32_t record_size = 0;         // of its block, in units
+  std::uint32_t record_block_units = 0;  // of the next one
+  std::size_t source_count = 0;          // of the last commit
 
   std::vector<Allocator::Need> upsert_needs;        // one upsert into each table, at the heights below
   std::vector<Allocator::Need> many_upserts_needs;  // upserts_at_once of them, each with a commit
@@ -136,11 +135,25 @@ TableIndex Store::add_table(const TableShape& shape) {
 // ---- Writing
 // ----------------------------------------------------------------------------------------------------------
 
+/// A record takes a block of a node's size, the smallest that is large enough: in a full arena, where hardly
+/// a slab is empty, blocks of a size of its own might not be had when that size changes.
+std::uint32_t Store::Parts::block_units_for(std::uint32_t record_units) const {
+  std::uint32_t best = UINT32_MAX;
+  for (const auto& table : tables) {
+    const Geometry& geometry = table->geometry();
+    for (const std::uint32_t units : {geometry.leaf_units, geometry.inner_units}) {
+      if (units >= record_units) best = std::min(best, units);
+    }
+  }
+  return best != UINT32_MAX ? best : record_units;
+}
+
 void Store::Parts::estimate_needs() {
   if (!context.needs_changed) return;
   context.needs_changed = false;
   upserts_certain = 0;
-  const Allocator::Need records{record_units(tables.size(), source_count), records_kept};
+  record_block_units = block_units_for(record_units(tables.size(), source_count));
+  const Allocator::Need records{record_block_units, records_kept};
   upsert_needs.assign(1, records);
   erase_needs.assign(1, records);
   for (const auto& table : tables) {
@@ -163,8 +176,8 @@ void Store::Parts::estimate_needs() {
 }
 
 /// Before it says no, whatever waits for a look gets it.
-bool Store::Parts::can_allocate(const std::vector<Allocator::Need>& needs, std::uint32_t spare_slabs) {
-  while (!allocator.can_allocate(needs, spare_slabs)) {
+bool Store::Parts::can_allocate(const std::vector<Allocator::Need>& needs) {
+  while (!allocator.can_allocate(needs)) {
     if (!reclaimer.has_work(context.building - 1) || reclaim(false) == 0) return false;
   }
   return true;
@@ -177,17 +190,17 @@ bool Store::has_room() {
     return true;
   }
   parts.estimate_needs();
-  if (parts.allocator.can_allocate(parts.many_upserts_needs, 1)) {
+  if (parts.allocator.can_allocate(parts.many_upserts_needs)) {
     parts.upserts_certain = upserts_at_once - 1;
     return true;
   }
-  return parts.can_allocate(parts.upsert_needs, 1);  // a slab for whatever changes size
+  return parts.can_allocate(parts.upsert_needs);
 }
 
 bool Store::has_room_to_erase() {
   parts_->upserts_certain = 0;
   parts_->estimate_needs();
-  return parts_->can_allocate(parts_->erase_needs, 0);
+  return parts_->can_allocate(parts_->erase_needs);
 }
 
 Placed Store::upsert(TableIndex table, const std::uint64_t* key) {
@@ -213,11 +226,15 @@ std::uint64_t Store::rows(TableIndex table) const { return parts_->tables[table]
 
 Ref Store::Parts::write_record(std::int64_t commit_time_ns, std::span<const SourcePosition> positions) {
   PERCH_ASSERT(positions.size() <= sources_max, "more sources than a version record holds");
-  const std::uint32_t size = record_units(tables.size(), positions.size());
-  Ref ref = allocator.allocate(size);
+  if (positions.size() != source_count) {
+    source_count = positions.size();
+    context.needs_changed = true;
+  }
+  estimate_needs();
+  Ref ref = allocator.allocate(record_block_units);
   if (ref == 0) {
     reclaim(true);
-    ref = allocator.allocate(size);
+    ref = allocator.allocate(record_block_units);
   }
   PERCH_ASSERT(ref != 0, "the reserve for erasing includes the record");
   std::byte* const start = address(context.base, ref);
@@ -243,11 +260,7 @@ Version Store::commit(std::int64_t commit_time_ns, std::span<const SourcePositio
 
   parts.reclaimer.drop({version - 1, version, parts.record, parts.record_size});
   parts.record = record;
-  parts.record_size = record_units(parts.tables.size(), positions.size());
-  if (positions.size() != parts.source_count) {
-    parts.source_count = positions.size();
-    parts.context.needs_changed = true;
-  }
+  parts.record_size = parts.record_block_units;
   parts.context.building = version + 1;
   const WorthALook enough = worth_a_look(parts.reads.pin_mode(), parts.arena->bytes());
   if (parts.reclaimer.waiting() >= enough.blocks || parts.reclaimer.waiting_bytes() >= enough.bytes) {

@@ -262,4 +262,37 @@ TEST_CASE("growth: many stores, one after the other and together") {
   for (const auto& store : stores) CHECK(store->check() == "");
 }
 
+TEST_CASE("growth: random erasing makes room in a full arena, though it empties no slab") {
+  auto store = make_store(std::uint64_t{8} << 20);
+  const TableIndex table = store->add_table({1, 32, 0, 0});
+  Random random(5);
+  std::vector<std::uint64_t> keys;
+  const auto fill = [&] {
+    while (store->has_room()) {
+      keys.push_back(random.next());
+      fill_value(store->upsert(table, &keys.back()).value, 32, keys.back());
+      if (keys.size() % 64 == 0) store->commit(0, {});
+    }
+    store->commit(0, {});
+  };
+  fill();
+  for (int times = 0; times < 5; ++times) {
+    const std::size_t full = keys.size();
+    while (keys.size() > full / 2) {
+      std::swap(keys[random.below(keys.size())], keys.back());
+      expect(store->has_room_to_erase(), "no room to erase");
+      expect(store->erase(table, &keys.back()), "a row is missing");
+      keys.pop_back();
+      if (keys.size() % 64 == 0) store->commit(0, {});
+    }
+    // More sources than before: a larger version record.
+    const std::vector<SourcePosition> positions(static_cast<std::size_t>(5 * times));
+    store->commit(0, positions);
+    const std::size_t left = keys.size();
+    fill();
+    CHECK(keys.size() > left + full / 4);
+    REQUIRE(store->check() == "");
+  }
+}
+
 }  // namespace perch::tree::test
