@@ -58,6 +58,23 @@ class Retention(PerchTest):
         host = self.host_with(table, rows)
         self.check(host, rows[:50], 300, key="ts")
 
+    def test_by_the_first_field_of_the_key_exactly_the_last_rows_or_the_last_time_stays(self):
+        table = {"key": [{"name": "ts", "type": "timestamp_ns"}, {"name": "seq", "type": "uint64"}],
+                 "value": [{"name": "x", "type": "int64"}]}
+        # Two rows a second, shuffled within blocks of eight; every tenth one is written again later.
+        order = [block * 8 + place * 5 % 8 for block in range(2500) for place in range(8)]
+        rows = [{"ts": seq // 2 * SECOND, "seq": seq, "x": seq} for seq in order]
+        updates = [{**row, "x": -row["x"]} for row in rows[-400::10]]
+        final = {row["seq"]: row for row in rows + updates}
+        newest = [final[seq] for seq in sorted(final)]
+        for retain, kept in [({"rows": 1000}, 1000), ({"age": "500s"}, 1002),
+                             ({"rows": 700, "age": "500s"}, 700)]:
+            with self.subTest(retain=retain):
+                host = self.host_with({**table, "retain": {**retain, "by": "ts"}}, rows + updates,
+                                      commit={"max_rows": 100})
+                self.check(host, newest[-kept:], len(rows), key="seq")
+                host.stop()
+
     def test_memory_stays_bounded_while_rows_stream_through(self):
         # Ten times the arena passes through; the smallest arena there is holds it, since only a window stays.
         count = fewer(2_000_000)
