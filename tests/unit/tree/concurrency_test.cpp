@@ -384,7 +384,7 @@ TEST_CASE("concurrency: a pin holds whatever the commit it came upon drops and r
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
   constexpr Version commits = 100000;  // slower; ThreadSanitizer needs no collision to see a race
 #else
-  constexpr Version commits = 400000;
+  constexpr Version commits = 150000;
 #endif
   std::vector<std::thread> readers;
   for (int reader = 0; reader < 2; ++reader) {
