@@ -32,8 +32,9 @@ class FailingMemory {
           return error_;
         }
       }
+      given_bytes_.fetch_add(bytes);  // before: the file grows while the helper is in there
       const int result = commit_with_fallocate(fd, offset, bytes);
-      if (result == 0) given_bytes_.fetch_add(bytes);
+      if (result != 0) given_bytes_.fetch_sub(bytes);
       return result;
     };
   }

@@ -9,8 +9,9 @@ using namespace perch::tree::test;
 
 namespace {
 
-/// Erases on both sides and compares: count, rows, and what is the first row now.
-void erase_first(Store& store, Model& model, std::uint64_t rows, const Key& high, bool inclusive) {
+/// `high` may be a row's own key, which goes. Erases on both sides and compares: count, rows, and what is the
+/// first row now.
+void erase_first(Store& store, Model& model, std::uint64_t rows, Key high, bool inclusive) {
   auto end = inclusive ? model.upper_bound(high) : model.lower_bound(high);
   const auto below = static_cast<std::uint64_t>(std::distance(model.begin(), end));
   if (rows < below) end = std::next(model.begin(), static_cast<std::ptrdiff_t>(rows));
