@@ -1,6 +1,7 @@
 #include "tree/reclaimer.hpp"
 
 #include <algorithm>
+#include <chrono>
 
 #include "base/assert.hpp"
 
@@ -47,7 +48,9 @@ void DroppedChunks::splice(List& to, List& from) {
 
 void Reclaimer::look_at_pins(Version published, const ReadSide& reads) {
   words_.clear();
+  const auto begin = std::chrono::steady_clock::now();
   if (!reads.scan(words_)) return;
+  look_ns_ = std::chrono::nanoseconds(std::chrono::steady_clock::now() - begin).count();
   looked_at_ = published;
   std::sort(words_.begin(), words_.end());
   words_.erase(std::unique(words_.begin(), words_.end()), words_.end());

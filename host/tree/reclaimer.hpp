@@ -97,6 +97,8 @@ class Reclaimer {
   /// Blocks dropped that wait for a look.
   std::uint64_t waiting() const noexcept { return dropped_.count + again_.count; }
   std::uint64_t waiting_bytes() const noexcept { return (dropped_.units + again_.units) * unit_bytes; }
+  /// What the last scan of the pins took.
+  std::int64_t look_ns() const noexcept { return look_ns_; }
   /// Whether a run would judge any.
   bool has_work(Version published) const noexcept {
     return again_.count > 0 || (dropped_.count > 0 && death_of_first(dropped_) <= published);
@@ -129,7 +131,8 @@ class Reclaimer {
   DroppedChunks::List again_;    // blocked once, the blocking version's pins are gone
   std::uint64_t dropped_since_run_ = 0;
 
-  Version looked_at_ = 0;       // published when the last scan began: blocks that died later wait for another
+  Version looked_at_ = 0;  // published when the last scan began: blocks that died later wait for another
+  std::int64_t look_ns_ = 0;
   bool is_behind_ = false;      // the last run's bound left blocks over that its scan can judge
   std::vector<Pinned> pinned_;  // as of the last scan, by version
   std::vector<Pinned> before_;  // scratch

@@ -12,16 +12,16 @@
 namespace perch::tree {
 namespace {
 
-/// How much must wait before a commit looks at the pins. A look costs a fence: without membarrier next to
-/// nothing, so that what is freed is still in cache when it is reused; with it up to 10 µs, so that a
-/// thousand blocks share one. Bytes: large rows, and small arenas, do not wait for a thousand of them.
-struct WorthALook {
-  std::uint64_t blocks;
-  std::uint64_t bytes;
-};
-WorthALook worth_a_look(PinMode mode, std::uint64_t arena_bytes) {
-  if (mode == PinMode::sequential) return {64, UINT64_MAX};
-  return {1024, std::min(arena_bytes / 128, std::uint64_t{4} << 20)};
+/// Whether so much waits that it is worth a look at the pins. A look costs a fence, from 0.1 µs without
+/// membarrier to 10 µs with it beside a running reader: it may cost each block some nanoseconds. Sooner is
+/// better, for what is freed is reused while it is in cache. Bytes: large rows, and small arenas, do not wait
+/// for so many blocks.
+bool is_worth_a_look(const Reclaimer& reclaimer, std::uint64_t arena_bytes) {
+  constexpr std::int64_t ns_a_block = 4;
+  const auto blocks =
+      static_cast<std::uint64_t>(std::clamp<std::int64_t>(reclaimer.look_ns() / ns_a_block, 64, 1024));
+  const std::uint64_t bytes = std::min(arena_bytes / 128, std::uint64_t{4} << 20);
+  return reclaimer.waiting() >= blocks || reclaimer.waiting_bytes() >= bytes;
 }
 
 /// Commits that may come between two questions for room, and take a record each that a pin may hold. Records
@@ -262,8 +262,7 @@ Version Store::commit(std::int64_t commit_time_ns, std::span<const SourcePositio
   parts.record = record;
   parts.record_size = parts.record_block_units;
   parts.context.building = version + 1;
-  const WorthALook enough = worth_a_look(parts.reads.pin_mode(), parts.arena->bytes());
-  if (parts.reclaimer.waiting() >= enough.blocks || parts.reclaimer.waiting_bytes() >= enough.bytes) {
+  if (is_worth_a_look(parts.reclaimer, parts.arena->bytes())) {
     parts.reclaim(false);
   }
   parts.publish_stats();
