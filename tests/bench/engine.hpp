@@ -90,6 +90,7 @@ enum class Ability {
   snapshots,  ///< a reader can stall without stopping the writer
   diff,       ///< the changes between two snapshots, without a scan of both
   plugins,    ///< readers can be plugins
+  wide_keys,  ///< keys of 64 bytes too
 };
 
 struct EngineKind {

@@ -15,7 +15,7 @@ std::unique_ptr<Engine> make_concread_engine(ValueSize size);
 
 const std::vector<EngineKind>& engine_kinds() {
   static const std::vector<EngineKind> kinds = {
-      {"perch", make_perch_engine, {Ability::snapshots, Ability::diff, Ability::plugins}},
+      {"perch", make_perch_engine, {Ability::snapshots, Ability::diff, Ability::plugins, Ability::wide_keys}},
 #ifdef PERCH_BENCH_LMDB
       {"lmdb", make_lmdb_engine, {Ability::snapshots}},
 #endif

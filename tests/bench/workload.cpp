@@ -15,6 +15,7 @@ const std::vector<Workload>& workloads() {
       {"window_append_evict", {}, false, window_append_evict},
       {"read_while_write", {}, false, read_while_write},
       {"diff", Ability::diff, false, diff},
+      {"long_keys", Ability::wide_keys, false, long_keys},
       {"get_through_plugin_interface", Ability::plugins, false, get_through_plugin_interface},
       {"get_many_through_plugin_interface", Ability::plugins, false, get_many_through_plugin_interface},
       {"stalled_reader_memory", Ability::snapshots, true, stalled_reader_memory},

@@ -31,6 +31,7 @@ std::vector<Measurement> get_random(LoadedEngine& loaded, std::uint64_t pass);
 std::vector<Measurement> get_many(LoadedEngine& loaded, std::uint64_t pass);
 std::vector<Measurement> scan(LoadedEngine& loaded, std::uint64_t pass);
 std::vector<Measurement> diff(LoadedEngine& loaded, std::uint64_t pass);
+std::vector<Measurement> long_keys(LoadedEngine& loaded, std::uint64_t pass);
 std::vector<Measurement> get_through_plugin_interface(LoadedEngine& loaded, std::uint64_t pass);
 std::vector<Measurement> get_many_through_plugin_interface(LoadedEngine& loaded, std::uint64_t pass);
 std::vector<Measurement> snapshot(LoadedEngine& loaded, std::uint64_t pass);
