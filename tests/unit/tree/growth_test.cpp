@@ -82,6 +82,32 @@ void fill_and_empty(std::uint64_t arena_bytes, const std::vector<TableShape>& sh
   }
 }
 
+/// Fills a small arena, then erases row after row, each in a version of its own that stays held, at most
+/// `erases_max` and as long as there is room to erase. Then erases `low` to `high` if there still is. Returns
+/// how many rows it erased one by one.
+std::uint64_t use_up(const TableShape& shape, std::uint64_t erases_max, const Key& low, const Key& high) {
+  auto store = make_store(std::uint64_t{2} << 20);
+  const std::vector<Table> tables{{store->add_table(shape), shape}};
+  std::vector<Model> models(1);
+  fill_up(*store, tables, models, 0);
+  std::vector<SharedSnapshot> held;
+  std::uint64_t erases = 0;
+  for (; erases < erases_max && store->has_room_to_erase(); ++erases) {
+    held.push_back(store->reads().acquire());
+    models[0].erase(key_of(mix(erases)));
+    expect(store->erase(tables[0].index, key_of(mix(erases)).data()), "erase misses a row");
+    store->commit(0, {});
+  }
+  if (store->has_room_to_erase()) {
+    held.push_back(store->reads().acquire());
+    models[0].erase(models[0].lower_bound(low), models[0].lower_bound(high));
+    store->erase_range(tables[0].index, {low.data(), true}, {high.data(), false});
+    store->commit(0, {});
+    expect_all(*store, tables, models);
+  }
+  return erases;
+}
+
 }  // namespace
 
 TEST_CASE("growth: a full arena says so, and goes on after erasing") {
@@ -197,6 +223,20 @@ TEST_CASE("growth: range erases never run out where there was room to erase, wha
       held.clear();
       store->reclaim_all();
       CHECK(store->has_room_to_erase());
+    }
+  }
+}
+
+TEST_CASE("growth: a wide range goes with the last room to erase that there is") {
+  Random random(3);
+  for (const TableShape& shape :
+       {TableShape{1, 8, 3, 3}, TableShape{1, 24, 4, 3}, TableShape{2, 80, 3, 3}, TableShape{4, 8, 3, 4}}) {
+    const std::uint64_t erases = use_up(shape, UINT64_MAX, {}, {});
+    CHECK(erases > 10);
+    for (std::uint64_t i = 0; i < 24 * soak_factor() / brevity + 1; ++i) {
+      const std::uint64_t low = random.next() / 2;
+      const std::uint64_t width = (UINT64_MAX / 2) >> random.below(10);
+      CHECK(use_up(shape, erases - 1 - i % 3, key_of(low), key_of(low + width)) == erases - 1 - i % 3);
     }
   }
 }
