@@ -86,8 +86,8 @@ bool Cursor::step_to_neighbour_leaf() noexcept {
 /// far enough ahead: first each leaf's head, which tells how many rows there are, then the lines that these
 /// rows fill.
 void Cursor::load_ahead() noexcept {
-  constexpr std::uint32_t heads_ahead_max = 8;
-  constexpr std::uint32_t leaves_ahead_max = 4;
+  constexpr std::uint32_t heads_ahead_max = 12;
+  constexpr std::uint32_t leaves_ahead_max = 6;
   const std::uint32_t index = levels_[1].index;
   if (heads_ahead_ == heads_ahead_max && !reverse_ && index + heads_ahead_max < sibling_count_) {
     // Under way, and all of them below this parent.

@@ -56,8 +56,9 @@ class PerchReader : public Reader {
     tree::Cursor cursor(snapshot, table_);
     for (tree::Run run = cursor.next(); run.count != 0; run = cursor.next()) {
       const std::byte* value = run.values;
-      for (std::uint32_t row = 0; row < run.count; ++row, value += run.value_stride)
-        sum += run.key_word(row, 0) + digest_at<words>(value);
+      const std::uint64_t* key = run.first_key;  // keys of one word, forwards: one after the other
+      for (const std::uint64_t* const end = key + run.count; key != end; ++key, value += run.value_stride)
+        sum += *key + digest_at<words>(value);
     }
     slot_.unpin();
     return sum;
