@@ -72,6 +72,7 @@ Ref Allocator::allocate_from_slab(std::uint32_t units) {
 void Allocator::make_room_for_recent(SizeClass& list) {
   constexpr std::uint32_t recent_max = 2048;  // about as much as a core's cache still holds
   if (list.recent_size == 0) {
+    sizes_in_use_.push_back(static_cast<std::uint32_t>(&list - classes_.data()));
     list.recent = std::make_unique<Ref[]>(recent_max);
     list.recent_size = recent_max;
   } else {
@@ -87,7 +88,8 @@ void Allocator::return_to_slabs(SizeClass& list, std::uint32_t blocks) {
 }
 
 void Allocator::return_all_to_slabs() {
-  for (SizeClass& list : classes_) return_to_slabs(list, list.recent_count);
+  for (const std::uint32_t units : sizes_in_use_)
+    return_to_slabs(classes_[units], classes_[units].recent_count);
 }
 
 void Allocator::return_to_slab(SizeClass& list, Ref ref) {
@@ -113,12 +115,12 @@ std::uint64_t Allocator::slabs_available() {
 }
 
 bool Allocator::can_allocate(const std::vector<Need>& needs) {
-  if (slabs_suffice(needs)) return true;
+  if (can_allocate_as_it_is(needs)) return true;
   return_all_to_slabs();  // this may empty some
-  return slabs_suffice(needs);
+  return can_allocate_as_it_is(needs);
 }
 
-bool Allocator::slabs_suffice(const std::vector<Need>& needs) {
+bool Allocator::can_allocate_as_it_is(const std::vector<Need>& needs) {
   std::uint64_t slabs = 0;
   for (const Need& need : needs) {
     const std::uint64_t free_blocks = classes_[need.units].free_count;

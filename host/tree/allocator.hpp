@@ -59,6 +59,8 @@ class Allocator {
     std::uint32_t blocks;
   };
   bool can_allocate(const std::vector<Need>& needs);
+  /// The same without taking any trouble over it: may say no too early.
+  bool can_allocate_as_it_is(const std::vector<Need>& needs);
 
   std::uint64_t allocated_bytes() const noexcept { return allocated_units_ * unit_bytes; }
   std::uint64_t free_bytes() const noexcept;  ///< of slabs in use, and of empty slabs that were used before
@@ -129,13 +131,13 @@ class Allocator {
   void link(SizeClass& list, std::uint32_t index);
   void unlink(SizeClass& list, std::uint32_t index);
   bool add_slab(std::uint32_t units);
-  bool slabs_suffice(const std::vector<Need>& needs);
   std::uint64_t slabs_available();
 
   Arena& arena_;
   std::vector<Slab> slabs_;          // slab i begins at unit i * slab_units; slab 0 is the control page's
   std::vector<std::uint32_t> pool_;  // used before, empty now
   std::vector<SizeClass> classes_;   // by units
+  std::vector<std::uint32_t> sizes_in_use_;  // those of which any block was ever freed
   std::uint64_t allocated_units_ = 0;
   std::uint64_t slabs_in_use_ = 0;
 };

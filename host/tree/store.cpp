@@ -190,7 +190,7 @@ bool Store::has_room() {
     return true;
   }
   parts.estimate_needs();
-  if (parts.allocator.can_allocate(parts.many_upserts_needs)) {
+  if (parts.allocator.can_allocate_as_it_is(parts.many_upserts_needs)) {
     parts.upserts_certain = upserts_at_once - 1;
     return true;
   }

@@ -89,8 +89,10 @@ inline bool is_zero(const std::byte* value, std::uint32_t bytes) {
 inline std::uint64_t soak_factor() { return std::getenv("PERCH_SOAK") ? 20 : 1; }
 
 /// ThreadSanitizer has nothing to find in one thread: the random tests do this much less under it.
-#ifdef __SANITIZE_THREAD__
+#if defined(__SANITIZE_THREAD__)
 inline constexpr std::uint64_t brevity = 11;
+#elif !defined(__OPTIMIZE__)
+inline constexpr std::uint64_t brevity = 5;
 #else
 inline constexpr std::uint64_t brevity = 1;
 #endif
