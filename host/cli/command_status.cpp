@@ -36,7 +36,7 @@ std::string head_text(const Json& status) {
   text += line("log", "level " + exact_text(log.at("level")) + ", " + count_text(log.at("dropped")) +
                           " messages dropped");
   if (commits.at("out_of_room").get<bool>()) {
-    text += line("FULL", exact_text(commits.at("out_of_room_reason")));
+    text += line("FULL", "as of when it filled up: " + exact_text(commits.at("out_of_room_reason")));
   }
   return text;
 }

@@ -239,12 +239,15 @@ std::string WriterLoop::find_out_of_room_reason() const {
                                    std::strerror(memory.commit_error), format_size(memory.committed_bytes),
                                    format_size(memory.reserved_bytes))
                      : fmt::format("the arena is full: arena.size is {}", format_size(memory.reserved_bytes));
-  const char* const remedy = system_is_full ? "free memory on this machine" : "raise arena.size";
+  const char* const remedy =
+      system_is_full ? "free memory on this machine" : "raise arena.size (it counts from the next start on)";
   const std::string who = who_retains_ ? who_retains_() : "";
   return fmt::format("{}; {} hold live rows, {} are retained by snapshots. ", what,
                      format_size(memory.live_bytes), format_size(memory.retained_bytes)) +
-         "Sources are held back, no row is lost, and ingest goes on by itself when there is room: " + remedy +
-         ", let tables retain less, or end readers that hold snapshots (perch status lists them)" +
+         "Sources are held back, no row is lost, and ingest goes on by itself when readers give memory back "
+         "or "
+         "retention does. Otherwise " +
+         remedy + ", let tables retain less, or end readers that hold snapshots (perch status lists them)" +
          (who.empty() ? "" : "; " + who);
 }
 

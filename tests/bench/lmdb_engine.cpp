@@ -103,16 +103,15 @@ class LmdbEngine : public Engine {
                         MDB_NOSUBDIR | MDB_NOSYNC | MDB_NOMETASYNC | MDB_WRITEMAP | MDB_NOTLS | MDB_NOMEMINIT,
                         0600),
            path_.c_str());
+    // It stays mapped; so nothing is left behind, however the program ends.
+    unlink(path_.c_str());
+    unlink((path_ + "-lock").c_str());
     MDB_txn* txn = nullptr;
     expect(mdb_txn_begin(env_, nullptr, 0, &txn), "begin");
     expect(mdb_dbi_open(txn, nullptr, MDB_INTEGERKEY, &table_), "open the table");
     expect(mdb_txn_commit(txn), "commit");
   }
-  ~LmdbEngine() override {
-    mdb_env_close(env_);
-    unlink(path_.c_str());
-    unlink((path_ + "-lock").c_str());
-  }
+  ~LmdbEngine() override { mdb_env_close(env_); }
 
   std::unique_ptr<Reader> make_reader() override { return std::make_unique<LmdbReader<words>>(env_, table_); }
 

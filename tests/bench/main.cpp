@@ -106,27 +106,32 @@ std::string run_workloads(const Options& options) {
   const Report report = measure(choose_workloads(options), kinds, options);
   std::cout << report.table();
   if (kinds.size() > 1 && kinds.front()->name == "perch")
-    std::cout << "In brackets: how many times perch's number.\n";
+    std::cout << "In brackets: how many times perch's number. Of times and bytes more is worse than perch, "
+                 "of rates less.\n";
   return report.json_lines(options.rows);
 }
 
 void add_options(CLI::App& app, Options& options) {
   app.footer(names_of_workloads() + "\nEngines: " + names_of_engines());
-  app.add_option("--filter", options.filters, "Only workloads whose name contains one of these texts")
-      ->delimiter(',');
+  auto* const filter =
+      app.add_option("--filter", options.filters, "Only workloads whose name contains one of these texts")
+          ->delimiter(',');
   app.add_option("--engine", options.engines, "Only these engines")->delimiter(',');
-  app.add_option("--rows", options.rows, "Rows of the data")
-      ->capture_default_str()
-      ->check(CLI::Range(1000, 100'000'000));
+  auto* const rows = app.add_option("--rows", options.rows, "Rows of the data")
+                         ->capture_default_str()
+                         ->check(CLI::Range(1000, 100'000'000));
   app.add_option("--repeat", options.repeat, "Repetitions; the median counts")
       ->capture_default_str()
       ->check(CLI::Range(1, 1000));
   app.add_option("--json", options.json_file,
                  "Also write an object a line: workload, engine, rows, value, unit");
-  app.add_flag("--all", options.all, "Also the workloads that run only when named");
+  auto* const all = app.add_flag("--all", options.all, "Also the workloads that run only when named");
   auto* const curve =
       app.add_flag("--curve", options.curve,
-                   "Instead: the cost per row from 1000 rows to --rows-max, of perch (or the engines named)");
+                   "Instead: the cost per row from 1000 rows to --rows-max, of perch (or the engines named)")
+          ->excludes(filter)
+          ->excludes(rows)
+          ->excludes(all);
   app.add_option("--rows-max", options.rows_max, "The curve's largest table")
       ->capture_default_str()
       ->check(CLI::Range(1000, 100'000'000))
