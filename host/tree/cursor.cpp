@@ -5,6 +5,7 @@
 #include "tree/search.hpp"
 
 namespace perch::tree {
+
 Cursor::Cursor(const Snapshot& snapshot, TableIndex table, Bound low, Bound high, bool reverse) noexcept
     : base_(snapshot.base()), reverse_(reverse) {
   const TableRoot root = snapshot.root(table);
@@ -43,8 +44,7 @@ void Cursor::seek(const TableRoot& root, Bound bound, bool after_equal, Level* l
     const Node node(base_, ref, *geometry_);
     std::uint32_t index = 0;
     if (bound.key != nullptr) {
-      index = level > 0 ? child_of(node, bound.key)
-                        : (after_equal ? upper_bound(node, bound.key) : lower_bound(node, bound.key));
+      index = level > 0 ? child_of(node, bound.key) : rows_before(node, bound.key, after_equal);
     }
     levels[level] = {ref, index};
     if (level > 0) ref = node.children()[index];
@@ -53,8 +53,7 @@ void Cursor::seek(const TableRoot& root, Bound bound, bool after_equal, Level* l
 
 /// Takes levels_[0].node as the leaf at hand, with all its rows up to where the scan ends.
 void Cursor::enter_leaf() noexcept {
-  leaf_ = address(base_, levels_[0].node);
-  const std::uint32_t count = reinterpret_cast<const NodeHeader*>(leaf_)->count;
+  const std::uint32_t count = Node(base_, levels_[0].node, *geometry_).count();
   const bool is_last = levels_[0].node == end_leaf_;
   row_ = reverse_ ? count : 0;
   stop_ = is_last ? end_row_ : (reverse_ ? 0 : count);

@@ -61,7 +61,6 @@ class Cursor {
   bool reverse_ = false;
 
   // The leaf: rows from row_ up to stop_ are to come; in reverse from row_ − 1 down to stop_.
-  const std::byte* leaf_ = nullptr;
   std::uint32_t row_ = 0;
   std::uint32_t stop_ = 0;
   // Its parent: levels_[1], whose children these are.

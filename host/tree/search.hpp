@@ -20,6 +20,11 @@ inline std::uint32_t upper_bound(const Node& leaf, const std::uint64_t* key) noe
                                          leaf.geometry().key_words);
 }
 
+/// How many rows come before a key; with the one that has it, if `or_equal`.
+inline std::uint32_t rows_before(const Node& leaf, const std::uint64_t* key, bool or_equal) noexcept {
+  return or_equal ? upper_bound(leaf, key) : lower_bound(leaf, key);
+}
+
 /// The child that holds `key`: child i has the keys from separator i − 1 up to, not including, separator i.
 inline std::uint32_t child_of(const Node& inner, const std::uint64_t* key) noexcept {
   return read_path().count_less_or_equal(inner.keys(), inner.inner_plane(), inner.count() - 1, key,

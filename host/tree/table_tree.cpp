@@ -35,14 +35,22 @@ void TableTree::drop_node(Ref ref) {
   drop_block(ref, units(header.kind == NodeKind::leaf), header.birth);
 }
 
-void TableTree::drop_value(Ref block) {
-  drop_block(block, geometry_.value_units,
-             reinterpret_cast<const ValueHeader*>(address(context_.base, block))->birth);
+Ref TableTree::new_value() {
+  const Ref block = new_block(geometry_.value_units);
+  *reinterpret_cast<ValueHeader*>(address(context_.base, block)) = {context_.building};
+  return block;
+}
+
+Version TableTree::value_birth(Ref block) const noexcept {
+  return reinterpret_cast<const ValueHeader*>(address(context_.base, block))->birth;
 }
 
 void TableTree::drop_values(const Node& leaf, std::uint32_t from, std::uint32_t to) {
   if (geometry_.value_units == 0) return;
-  for (std::uint32_t row = from; row < to; ++row) drop_value(leaf.value_refs()[row]);
+  for (std::uint32_t row = from; row < to; ++row) {
+    const Ref block = leaf.value_refs()[row];
+    drop_block(block, geometry_.value_units, value_birth(block));
+  }
 }
 
 /// With all rows below it.
@@ -164,12 +172,10 @@ Placed TableTree::upsert(const std::uint64_t* key) {
 std::byte* TableTree::writable_value(WritableNode& leaf, std::uint32_t row) {
   if (geometry_.value_units == 0) return leaf.slot(row);
   Ref& block = leaf.value_refs()[row];
-  const auto birth = reinterpret_cast<const ValueHeader*>(address(context_.base, block))->birth;
+  const Version birth = value_birth(block);
   if (birth != context_.building) {
-    const Ref copy = new_block(geometry_.value_units);
-    std::byte* const start = address(context_.base, copy);
-    *reinterpret_cast<ValueHeader*>(start) = {context_.building};
-    std::memcpy(start + sizeof(ValueHeader), leaf.value(row), geometry_.value_stride);
+    const Ref copy = new_value();
+    std::memcpy(address(context_.base, copy) + sizeof(ValueHeader), leaf.value(row), geometry_.value_stride);
     drop_block(block, geometry_.value_units, birth);
     block = copy;
   }
@@ -187,11 +193,8 @@ std::byte* TableTree::open_row(WritableNode& leaf, std::uint32_t row, const std:
   leaf.set_count(leaf.count() + 1);
   std::byte* value = leaf.slot(row);
   if (geometry_.value_units != 0) {
-    const Ref block = new_block(geometry_.value_units);
-    leaf.value_refs()[row] = block;
-    value = address(context_.base, block);
-    *reinterpret_cast<ValueHeader*>(value) = {context_.building};
-    value += sizeof(ValueHeader);
+    const Ref block = leaf.value_refs()[row] = new_value();
+    value = address(context_.base, block) + sizeof(ValueHeader);
   }
   auto* const words = reinterpret_cast<std::uint64_t*>(value);
   for (std::uint32_t word = 0; word < geometry_.value_stride / 8; ++word) words[word] = 0;

@@ -78,9 +78,10 @@ class TableTree {
 
   Ref new_block(std::uint32_t units);
   Ref new_node(NodeKind kind);
+  Ref new_value();
+  Version value_birth(Ref block) const noexcept;
   void drop_block(Ref ref, std::uint32_t units, Version birth);
   void drop_node(Ref ref);
-  void drop_value(Ref block);
   void drop_values(const Node& leaf, std::uint32_t from, std::uint32_t to);
   void drop_subtree(Ref ref, std::uint32_t level);
   Ref copy_node(Ref ref, bool leaf);

@@ -10,8 +10,7 @@ namespace perch::tree {
 namespace {
 
 std::uint32_t rows_below(const Node& leaf, Bound high) {
-  if (high.key == nullptr) return leaf.count();
-  return high.inclusive ? upper_bound(leaf, high.key) : lower_bound(leaf, high.key);
+  return high.key == nullptr ? leaf.count() : rows_before(leaf, high.key, high.inclusive);
 }
 
 }  // namespace
@@ -65,8 +64,7 @@ Ref TableTree::erase_range_in(Ref ref, std::uint32_t level, Bound low, Bound hig
     return 0;
   }
   if (level == 0) {
-    const std::uint32_t from =
-        low.key == nullptr ? 0 : (low.inclusive ? lower_bound(top, low.key) : upper_bound(top, low.key));
+    const std::uint32_t from = low.key == nullptr ? 0 : rows_before(top, low.key, !low.inclusive);
     return erase_rows(ref, from, rows_below(top, high));
   }
   const std::uint32_t first = low.key == nullptr ? 0 : child_of(top, low.key);
