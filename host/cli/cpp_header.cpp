@@ -89,7 +89,8 @@ std::string cpp_header(const Json& layout, std::vector<std::string>& unusable) {
          "namespace " +
          space + " {\n\n" + record_struct("Key", layout.at("key").at("fields"), unusable) + "\n" +
          record_struct("Value", layout.at("value").at("fields"), unusable) +
-         "\nusing Table = perch::Table<\"" + table + "\", Key, Value>;\n\n}  // namespace " + space + "\n";
+         "\nusing Table = perch::Table<\"" + table +
+         "\", Key, Value>;\ninline constexpr Table table;\n\n}  // namespace " + space + "\n";
 }
 
 }  // namespace perch::cli

@@ -52,36 +52,38 @@ struct Trend {
 
 class LeakWatch : public perch::Reader {
  public:
-  static constexpr perch::Info info{.id = "leak_watch", .version = "1.0.0", .config_schema = R"({
-    "type": "object", "additionalProperties": false,
-    "properties": {
-      "window": { "type": "string", "default": "60s", "description": "how far back to look" },
-      "min_slope_bytes_per_s": { "type": "number", "default": 65536, "description": "slower growth is no suspicion" },
-      "min_fit": { "type": "number", "default": 0.8, "description": "how steady the growth is: 1 is a straight line" },
-      "every": { "type": "string", "default": "5s", "description": "publish at most so often" }
-    } })"};
+  static constexpr perch::Info info{.id = "leak_watch", .version = "1.0.0"};
   using Tables = perch::Tables<processes::Table>;
 
-  LeakWatch(perch::Host& host, const perch::Config& config)
-      : host_(host),
-        window_(config.duration("window", std::chrono::seconds(60))),
-        min_slope_bytes_per_s_(config.number("min_slope_bytes_per_s", 65536)),
-        min_fit_(config.number("min_fit", 0.8)) {
-    config.allow_only({"window", "min_slope_bytes_per_s", "min_fit", "every"});
-    host.wake_every(config.duration("every", std::chrono::seconds(5)));
+  struct Settings {
+    nanoseconds window = std::chrono::seconds(60);
+    double min_slope_bytes_per_s = 65536;
+    double min_fit = 0.8;
+    nanoseconds every = std::chrono::seconds(5);
+
+    static constexpr auto members = perch::settings(
+        perch::setting("window", &Settings::window, "how far back to look"),
+        perch::setting("min_slope_bytes_per_s", &Settings::min_slope_bytes_per_s,
+                       "slower growth is no suspicion"),
+        perch::setting("min_fit", &Settings::min_fit, "how steady the growth is: 1 is a straight line"),
+        perch::setting("every", &Settings::every, "publish at most so often"));
+  };
+
+  LeakWatch(perch::Host& host, const Settings& settings) : host_(host), settings_(settings) {
+    host.wake_every(settings.every);
   }
 
   void on_commit(const perch::Step& step) override {
     const perch::Snapshot now = step.current();
-    auto backwards = now.scan(perch::Range<processes::Table>().reverse());
+    auto backwards = now.scan(perch::Range(processes::table).reverse());
     const auto newest = backwards.begin();
     if (newest == backwards.end()) return;
-    const processes::Key start{(*newest).key.ts - window_, 0};
+    const processes::Key start{(*newest).key.ts - settings_.window, 0};
 
     perch::timestamp_ns sample_ts = start.ts;
     perch::timestamp_ns sample_ts_before = start.ts;
     std::unordered_map<std::uint32_t, Trend> trends;
-    for (const auto& [key, value] : now.scan(perch::Range<processes::Table>().after(start, 1))) {
+    for (const auto& [key, value] : now.scan(perch::Range(processes::table).after(start, 1))) {
       if (key.ts != sample_ts) sample_ts_before = std::exchange(sample_ts, key.ts);
       Trend& trend = trends[key.pid];
       const bool other_process =
@@ -101,8 +103,9 @@ class LeakWatch : public perch::Reader {
                                  perch::timestamp_ns alive) const {
     std::vector<Trend> suspects;
     for (const auto& [pid, trend] : trends) {
-      const bool known = trend.last_ts >= alive && trend.last_ts - trend.first_ts >= window_ / 2;
-      const bool grows = trend.slope_bytes_per_s() >= min_slope_bytes_per_s_ && trend.fit() >= min_fit_;
+      const bool known = trend.last_ts >= alive && trend.last_ts - trend.first_ts >= settings_.window / 2;
+      const bool grows =
+          trend.slope_bytes_per_s() >= settings_.min_slope_bytes_per_s && trend.fit() >= settings_.min_fit;
       if (known && grows) suspects.push_back(trend);
     }
     std::sort(suspects.begin(), suspects.end(),
@@ -114,7 +117,7 @@ class LeakWatch : public perch::Reader {
   void publish(const std::vector<Trend>& suspects, std::size_t watched) {
     perch::JsonWriter json;
     json.begin_object()
-        .member("window_s", seconds(window_))
+        .member("window_s", seconds(settings_.window))
         .member("watched", watched)
         .key("processes")
         .begin_array();
@@ -128,9 +131,7 @@ class LeakWatch : public perch::Reader {
   }
 
   perch::Host& host_;
-  nanoseconds window_;
-  double min_slope_bytes_per_s_;
-  double min_fit_;
+  Settings settings_;
 };
 
 }  // namespace

@@ -22,5 +22,6 @@ struct Value {
 PERCH_LAYOUT(Value, name, cpu_percent, rss_bytes, read_bytes, written_bytes, threads)
 
 using Table = perch::Table<"processes", Key, Value>;
+inline constexpr Table table;
 
 }  // namespace processes

@@ -38,38 +38,37 @@ struct Usage {
 
 class TopProcesses : public perch::Reader {
  public:
-  static constexpr perch::Info info{.id = "top_processes", .version = "1.0.0", .config_schema = R"({
-    "type": "object", "additionalProperties": false,
-    "properties": {
-      "window": { "type": "string", "default": "10s", "description": "how far back to look" },
-      "top": { "type": "integer", "minimum": 1, "maximum": 100, "default": 5, "description": "how many processes" },
-      "by": { "enum": ["cpu", "memory"], "default": "cpu", "description": "what to order them by" },
-      "every": { "type": "string", "default": "1s", "description": "publish at most so often" }
-    } })"};
+  static constexpr perch::Info info{.id = "top_processes", .version = "1.0.0"};
   using Tables = perch::Tables<processes::Table>;
 
-  TopProcesses(perch::Host& host, const perch::Config& config)
-      : host_(host),
-        window_(config.duration("window", std::chrono::seconds(10))),
-        top_(static_cast<std::size_t>(config.integer("top", 5, 1, 100))),
-        by_(config.string("by", "cpu")) {
-    config.allow_only({"window", "top", "by", "every"});
-    if (by_ != "cpu" && by_ != "memory")
-      throw perch::BadConfig("\"by\" must be \"cpu\" or \"memory\", not " + by_);
-    host.wake_every(config.duration("every", std::chrono::seconds(1)));
+  struct Settings {
+    nanoseconds window = std::chrono::seconds(10);
+    std::uint32_t top = 5;
+    perch::chars<8> by{"cpu"};
+    nanoseconds every = std::chrono::seconds(1);
+
+    static constexpr auto members =
+        perch::settings(perch::setting("window", &Settings::window, "how far back to look"),
+                        perch::setting("top", &Settings::top, "how many processes").from(1).to(100),
+                        perch::setting("by", &Settings::by, "what to order them by").one_of("cpu", "memory"),
+                        perch::setting("every", &Settings::every, "publish at most so often"));
+  };
+
+  TopProcesses(perch::Host& host, const Settings& settings) : host_(host), settings_(settings) {
+    host.wake_every(settings.every);
   }
 
   void on_commit(const perch::Step& step) override {
     const perch::Snapshot now = step.current();
-    auto backwards = now.scan(perch::Range<processes::Table>().reverse());
+    auto backwards = now.scan(perch::Range(processes::table).reverse());
     const auto newest = backwards.begin();
     if (newest == backwards.end()) return;
-    const processes::Key start{(*newest).key.ts - window_, 0};
+    const processes::Key start{(*newest).key.ts - settings_.window, 0};
 
     std::size_t samples = 0;
     perch::timestamp_ns sample_ts = start.ts;
     std::unordered_map<std::uint32_t, Usage> usages;
-    for (const auto& [key, value] : now.scan(perch::Range<processes::Table>().after(start, 1))) {
+    for (const auto& [key, value] : now.scan(perch::Range(processes::table).after(start, 1))) {
       if (key.ts != sample_ts) ++samples;
       sample_ts = key.ts;
       Usage& usage = usages[key.pid];
@@ -86,10 +85,11 @@ class TopProcesses : public perch::Reader {
     std::vector<Usage> top;
     for (const auto& [pid, usage] : usages) top.push_back(usage);
     const auto more = [this](const Usage& a, const Usage& b) {
-      const bool by_memory = by_ == "memory" || a.cpu_percent_sum == b.cpu_percent_sum;
+      const bool by_memory = settings_.by == "memory" || a.cpu_percent_sum == b.cpu_percent_sum;
       return by_memory ? a.last->rss_bytes > b.last->rss_bytes : a.cpu_percent_sum > b.cpu_percent_sum;
     };
-    const auto end = top.begin() + static_cast<std::ptrdiff_t>(std::min(top_, top.size()));
+    const auto end =
+        top.begin() + static_cast<std::ptrdiff_t>(std::min<std::size_t>(settings_.top, top.size()));
     std::partial_sort(top.begin(), end, top.end(), more);
     top.erase(end, top.end());
     return top;
@@ -98,7 +98,11 @@ class TopProcesses : public perch::Reader {
   /// The mean is over all samples of the window: who ran for half of it counts half.
   void publish(const std::vector<Usage>& top, std::size_t samples) {
     perch::JsonWriter json;
-    json.begin_object().member("window_s", seconds(window_)).member("by", by_).key("processes").begin_array();
+    json.begin_object()
+        .member("window_s", seconds(settings_.window))
+        .member("by", settings_.by.view())
+        .key("processes")
+        .begin_array();
     for (const Usage& usage : top) {
       json.begin_object().member("pid", usage.pid).member("name", usage.last->name.view());
       json.member("cpu_percent", usage.cpu_percent_sum / static_cast<double>(samples));
@@ -111,9 +115,7 @@ class TopProcesses : public perch::Reader {
   }
 
   perch::Host& host_;
-  nanoseconds window_;
-  std::size_t top_;
-  std::string by_;
+  Settings settings_;
 };
 
 }  // namespace

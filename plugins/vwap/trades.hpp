@@ -19,5 +19,6 @@ struct Value {
 PERCH_LAYOUT(Value, ts, price, size)
 
 using Table = perch::Table<"trades", Key, Value>;
+inline constexpr Table table;
 
 }  // namespace trades

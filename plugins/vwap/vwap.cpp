@@ -30,17 +30,17 @@ struct Totals {
 class Vwap : public perch::Reader {
  public:
   static constexpr perch::Info info{
-      .id = "vwap", .version = VWAP_VERSION, .state_version = 1, .oldest_state = 1, .config_schema = R"({
-    "type": "object", "additionalProperties": false,
-    "properties": {
-      "every": { "type": "string", "default": "1s", "description": "publish at most so often; \"0\": after every step" }
-    } })"};
+      .id = "vwap", .version = VWAP_VERSION, .state_version = 1, .oldest_state = 1};
   using Tables = perch::Tables<trades::Table>;
 
-  Vwap(perch::Host& host, const perch::Config& config) : host_(host) {
-    config.allow_only({"every"});
-    host.wake_every(config.duration("every", std::chrono::seconds(1)));
-  }
+  struct Settings {
+    std::chrono::nanoseconds every = std::chrono::seconds(1);
+
+    static constexpr auto members = perch::settings(
+        perch::setting("every", &Settings::every, "publish at most so often; \"0\": after every step"));
+  };
+
+  Vwap(perch::Host& host, const Settings& settings) : host_(host) { host.wake_every(settings.every); }
 
   void start() override {
     if (version_ != 0) publish();  // what was taken over, rather than silence until the next trade
@@ -49,7 +49,7 @@ class Vwap : public perch::Reader {
   void on_commit(const perch::Step& step) override {
     version_ = step.current().version();
     bool changed = false;
-    for (const auto& change : step.changes<trades::Table>()) {
+    for (const auto& change : step.changes(trades::table)) {
       if (change.kind == perch::ChangeKind::removed) continue;
       Totals& totals = totals_[change.key.symbol];
       if (change.kind == perch::ChangeKind::inserted) {
@@ -72,7 +72,7 @@ class Vwap : public perch::Reader {
     }
   }
 
-  void restore(std::uint32_t, perch::StateReader& in) override {
+  void restore(perch::StateReader& in) override {
     version_ = in.get<std::uint64_t>();
     for (auto left = in.get<std::uint64_t>(); left > 0; --left) {
       const auto symbol = in.get<perch::chars<8>>();

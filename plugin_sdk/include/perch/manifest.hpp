@@ -9,6 +9,7 @@
 #include "perch/detail/text.hpp"
 #include "perch/plugin.h"
 #include "perch/reader.hpp"
+#include "perch/settings.hpp"
 
 namespace perch::detail {
 
@@ -54,15 +55,41 @@ constexpr bool is_semver(std::string_view version) noexcept {
 }
 
 template <class R>
+concept HasSettings = requires {
+  typename R::Settings;
+};
+
+template <class R>
+constexpr void write_config_schema(TextSink& sink) {
+  if constexpr (HasSettings<R>) {
+    write_schema<typename R::Settings>(sink);
+  } else {
+    sink << (R::info.config_schema.empty() ? "{}" : R::info.config_schema);
+  }
+}
+
+template <class R>
+consteval bool setting_names_good() {
+  if constexpr (HasSettings<R>) return are_setting_names<typename R::Settings>();
+  return true;
+}
+
+template <class R>
 struct ManifestOf {
   static_assert(is_plugin_id(R::info.id), "perch: a plugin's id is [a-z][a-z0-9_-]{0,63}");
   static_assert(is_semver(R::info.version), "perch: a plugin's version is semver, such as 1.2.0");
   static_assert(R::info.oldest_state <= R::info.state_version,
                 "perch: oldest_state is newer than state_version");
-  static_assert(is_json_object(R::info.config_schema), "perch: the config schema is no JSON object");
+  static_assert(R::info.config_schema.empty() || is_json_object(R::info.config_schema),
+                "perch: the config schema is no JSON object");
+  static_assert(R::info.config_schema.empty() || !HasSettings<R>,
+                "perch: the config schema follows from Settings; leave out info.config_schema");
+  static_assert(setting_names_good<R>(),
+                "perch: a setting's name is [A-Za-z_][A-Za-z0-9_]{0,63}, and no two have the same");
 
   static constexpr auto text = make_text([](TextSink& sink) {
-    sink << "{\"abi\":" << std::uint64_t{PERCH_ABI_VERSION} << ",\"id\":\"" << R::info.id
+    sink << "{\"abi\":" << std::uint64_t{PERCH_ABI_VERSION}
+         << ",\"host_size\":" << std::uint64_t{sizeof(perch_host)} << ",\"id\":\"" << R::info.id
          << "\",\"version\":\"" << R::info.version
          << "\",\"state\":{\"version\":" << std::uint64_t{R::info.state_version}
          << ",\"oldest\":" << std::uint64_t{R::info.oldest_state} << "},\"tables\":[";
@@ -72,7 +99,9 @@ struct ManifestOf {
            << "\",\"value\":\"" << table.value_text << "\",\"key_hash\":\"" << hash_hex(table.key_hash).view()
            << "\",\"value_hash\":\"" << hash_hex(table.value_hash).view() << "\"}";
     }
-    sink << "],\"config_schema\":" << R::info.config_schema << "}";
+    sink << "],\"config_schema\":";
+    write_config_schema<R>(sink);
+    sink << "}";
   });
   static_assert(text.view().size() <= PERCH_MANIFEST_BYTES_MAX, "perch: the manifest is over 64 KiB");
 };

@@ -15,6 +15,7 @@
 #include "perch/manifest.hpp"
 #include "perch/plugin.h"
 #include "perch/reader.hpp"
+#include "perch/settings.hpp"
 
 namespace perch::detail {
 
@@ -45,15 +46,42 @@ perch_result guarded(perch_error* error, Call call) noexcept {
   return PERCH_FAILED;
 }
 
+/// What a reader's constructor takes beside its host.
+template <class R>
+struct SettingsType {
+  using type = Config;
+};
+template <HasSettings R>
+struct SettingsType<R> {
+  using type = typename R::Settings;
+};
+template <class R>
+using SettingsOf = typename SettingsType<R>::type;
+
+// A pointer to a function that R inherits is one to a member of Reader.
+template <class R>
+inline constexpr bool overrides_save = !std::same_as<decltype(&R::save), decltype(&Reader::save)>;
+template <class R>
+inline constexpr bool overrides_restore = !std::same_as<decltype(&R::restore), decltype(&Reader::restore)>;
+template <class R>
+inline constexpr bool overrides_migrate = !std::same_as<decltype(&R::migrate), decltype(&Reader::migrate)>;
+
 /// The functions of the binary interface for the reader class R.
 template <class R>
 struct Plugin {
   static_assert(std::derived_from<R, Reader>, "perch: a reader derives from perch::Reader");
-  static_assert(std::constructible_from<R, Host&, const Config&>,
-                "perch: a reader has a constructor (perch::Host&, const perch::Config&)");
+  static_assert(!HasSettings<R> || std::constructible_from<R, Host&, const SettingsOf<R>&>,
+                "perch: a reader with Settings has a constructor (perch::Host&, const Settings&)");
+  static_assert(HasSettings<R> || std::constructible_from<R, Host&, const Config&>,
+                "perch: a reader without Settings has a constructor (perch::Host&, const perch::Config&)");
+  static_assert(overrides_save<R> == overrides_restore<R>,
+                "perch: a reader that overrides one of save and restore overrides both");
+  static_assert(R::info.oldest_state == R::info.state_version || overrides_migrate<R>,
+                "perch: a reader whose oldest_state is older than its state_version overrides migrate");
 
   struct Instance {
-    Instance(const perch_host* c_host, const Config& config) : host(c_host), reader(host, config) {}
+    Instance(const perch_host* c_host, const SettingsOf<R>& settings)
+        : host(c_host), reader(host, settings) {}
     Host host;
     R reader;
   };
@@ -69,14 +97,25 @@ struct Plugin {
                                  std::to_string(host->abi_version) + " (" +
                                  std::to_string(host->struct_size) + ")");
       }
-      *instance = new Instance(host, Config(std::string_view(config.data, config.size)));
+      const Config members(std::string_view(config.data, config.size));
+      if constexpr (HasSettings<R>) {
+        *instance = new Instance(host, read_settings<SettingsOf<R>>(members));
+      } else {
+        *instance = new Instance(host, members);
+      }
     });
   }
   static perch_result restore(void* instance, std::uint32_t state_version, const void* state,
                               std::size_t size, perch_error* error) noexcept {
     return guarded(error, [&] {
       StateReader in(state, size);
-      reader(instance).restore(state_version, in);
+      if (state_version == R::info.state_version) {
+        reader(instance).restore(in);
+      } else if (state_version >= R::info.oldest_state && state_version < R::info.state_version) {
+        reader(instance).migrate(state_version, in);
+      } else {
+        throw std::runtime_error("cannot restore state version " + std::to_string(state_version));
+      }
       if (in.bytes_left() != 0) {
         throw std::runtime_error("restore left " + std::to_string(in.bytes_left()) + " of " +
                                  std::to_string(size) + " bytes unread");

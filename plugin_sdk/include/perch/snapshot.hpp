@@ -64,12 +64,14 @@ class PullIterator {
 }  // namespace detail
 
 /// A range of keys. Each bound looks at the first `fields` fields of its key (0: all of them), and then
-/// covers every key that starts so: `Range<Table>().from({.ts = start}, 1)` begins with the first row at or
-/// after `start`.
+/// covers every key that starts so: `perch::Range(processes::table).from({.ts = start}, 1)` begins with the
+/// first row at or after `start`.
 template <class T>
 class Range {
  public:
   using Key = typename T::Key;
+
+  explicit Range(T) noexcept {}
 
   Range& from(const Key& key, std::uint32_t fields = 0) { return set_from(key, fields, 0); }  ///< at or after
   Range& after(const Key& key, std::uint32_t fields = 0) {
@@ -128,8 +130,8 @@ struct Row {
 };
 
 /// One pass over the rows of a range, in key order: `for (const auto& [key, value] :
-/// snapshot.scan<Table>())`. Holds a cursor and room for `batch_rows` keys, about 1–3 KiB; rows come from the
-/// host in runs of neighbours.
+/// snapshot.scan(trades::table))`. Holds a cursor and room for `batch_rows` keys, about 1–3 KiB; rows come
+/// from the host in runs of neighbours.
 template <class T>
 class Scan {
  public:
@@ -240,18 +242,18 @@ class Snapshot {
   timestamp_ns time() const noexcept { return {view_.host->snapshot_time_ns(snapshot_)}; }  ///< of its commit
 
   template <class T>
-  std::uint64_t rows() const {
+  std::uint64_t rows(T) const {
     return view_.host->table_rows(snapshot_, view_.index_of<T>());
   }
   /// The value in place, or null.
   template <class T>
-  const typename T::Value* get(const typename T::Key& key) const {
+  const typename T::Value* get(T, const typename T::Key& key) const {
     return static_cast<const typename T::Value*>(view_.host->get(snapshot_, view_.index_of<T>(), &key));
   }
   /// values[i] becomes what get returns for keys[i]. Several times faster than as many calls of get, for 16
   /// keys or more. Throws std::invalid_argument when the two differ in length.
   template <class T>
-  void get_many(std::span<const typename T::Key> keys, std::span<const typename T::Value*> values) const {
+  void get_many(T, std::span<const typename T::Key> keys, std::span<const typename T::Value*> values) const {
     if (keys.size() != values.size()) throw std::invalid_argument("get_many: as many values as keys");
     // The host fills generic pointers; they become typed ones a group at a time.
     constexpr std::size_t group_max = 64;
@@ -264,14 +266,15 @@ class Snapshot {
         values[begin + i] = static_cast<const typename T::Value*>(found[i]);
     }
   }
+  /// All rows, in key order.
   template <class T>
-  Scan<T> scan() const {
+  Scan<T> scan(T) const {
     return Scan<T>(view_, snapshot_, nullptr);
   }
   /// Keys with from ≤ key < to.
   template <class T>
-  Scan<T> scan(const typename T::Key& from, const typename T::Key& to) const {
-    return scan(Range<T>().from(from).before(to));
+  Scan<T> scan(T table, const typename T::Key& from, const typename T::Key& to) const {
+    return scan(Range(table).from(from).before(to));
   }
   template <class T>
   Scan<T> scan(const Range<T>& range) const {
@@ -292,7 +295,7 @@ class Step {
   Snapshot previous() const noexcept { return {view_, step_.previous}; }
   Snapshot current() const noexcept { return {view_, step_.current}; }
   template <class T>
-  Changes<T> changes() const {
+  Changes<T> changes(T) const {
     return Changes<T>(view_, step_.previous, step_.current);
   }
 

@@ -35,7 +35,8 @@ consteval std::size_t encoded_key_bytes() {
 
 }  // namespace detail
 
-/// `Name` as in the host's config: perch::Table<"trades", trades::Key, trades::Value>.
+/// `Name` as in the host's config: perch::Table<"trades", trades::Key, trades::Value>. An empty object of
+/// this type, `trades::table`, names the table in calls: snapshot.get(trades::table, key).
 template <detail::FixedText Name, class KeyRecord, class ValueRecord>
 struct Table {
   using Key = KeyRecord;

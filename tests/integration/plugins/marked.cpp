@@ -17,7 +17,7 @@ class Marked : public perch::Reader {
   Marked(perch::Host& host, const perch::Config& config) : host_(host) { config.allow_only({}); }
 
   void on_commit(const perch::Step& step) override {
-    for (const auto& change : step.changes<trades::Table>()) {
+    for (const auto& change : step.changes(trades::table)) {
       if (change.kind == perch::ChangeKind::inserted) ++rows_;
     }
     perch::JsonWriter json;

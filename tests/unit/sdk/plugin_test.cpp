@@ -6,6 +6,7 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <utility>
 
 #include "fake_host.hpp"
 #include "records.hpp"
@@ -32,7 +33,7 @@ class Obedient : public perch::Reader {
   void start() override { obey("start"); }
   void on_commit(const perch::Step& step) override {
     obey("on_commit");
-    sum_ += static_cast<double>(step.current().rows<trades::Table>());
+    sum_ += static_cast<double>(step.current().rows(trades::table));
     host_.counter_add("steps");
     host_.gauge_set("sum", sum_);
   }
@@ -40,9 +41,9 @@ class Obedient : public perch::Reader {
     obey("save");
     out.put(sum_);
   }
-  void restore(std::uint32_t state_version, perch::StateReader& in) override {
-    CHECK(state_version == 3);
-    sum_ = in.get<double>();
+  void restore(perch::StateReader& in) override { sum_ = in.get<double>(); }
+  void migrate(std::uint32_t from_version, perch::StateReader& in) override {
+    sum_ = in.get<double>() * from_version;
   }
   void stop() override { obey("stop"); }
 
@@ -97,6 +98,7 @@ struct Driver {
 TEST_CASE("the manifest says what the class says") {
   const auto manifest = nlohmann::json::parse(std::string(note.descriptor, note.descriptor_size));
   CHECK(manifest["abi"] == PERCH_ABI_VERSION);
+  CHECK(manifest["host_size"] == sizeof(perch_host));
   CHECK(manifest["id"] == "obedient-1");
   CHECK(manifest["version"] == "1.2.3-rc.1+build.007");
   CHECK(manifest["state"] == nlohmann::json{{"version", 4}, {"oldest", 2}});
@@ -144,7 +146,7 @@ TEST_CASE_FIXTURE(Driver, "a reader lives, reads, saves, and its state goes on i
 
   REQUIRE(create("{}") == PERCH_OK);
   CHECK(host.wake_every_ns == 0);
-  REQUIRE(api.restore(instance, 3, state.data(), state.size(), &error) == PERCH_OK);
+  REQUIRE(api.restore(instance, 4, state.data(), state.size(), &error) == PERCH_OK);
   REQUIRE(step(host.newest(), host.commit()) == PERCH_OK);
   CHECK(host.metrics["sum"] == 2);
 }
@@ -182,12 +184,33 @@ TEST_CASE_FIXTURE(Driver, "no exception leaves the plugin: each becomes a code a
   }
 }
 
+TEST_CASE_FIXTURE(Driver, "a state of an older version is migrated, one that is not known is refused") {
+  const double one = 1;
+  const auto restored = [&](std::uint32_t version) {
+    REQUIRE(create("{}") == PERCH_OK);
+    const perch_result result = api.restore(instance, version, &one, sizeof one, &error);
+    std::string state;
+    if (result == PERCH_OK) CHECK(save(state) == PERCH_OK);
+    api.destroy(std::exchange(instance, nullptr));
+    double sum = -1;
+    if (result == PERCH_OK) std::memcpy(&sum, state.data(), sizeof sum);
+    return sum;
+  };
+  CHECK(restored(4) == 1);
+  CHECK(restored(3) == 3);  // migrate multiplies by the version that it was told
+  CHECK(restored(2) == 2);
+  CHECK(restored(1) == -1);
+  CHECK(std::string(error.message) == "cannot restore state version 1");
+  CHECK(restored(5) == -1);
+  CHECK(std::string(error.message) == "cannot restore state version 5");
+}
+
 TEST_CASE_FIXTURE(Driver, "a state that is too short or too long fails the restore") {
   const char state[sizeof(double) + 3] = {};
   REQUIRE(create("{}") == PERCH_OK);
-  CHECK(api.restore(instance, 3, state, 5, &error) == PERCH_FAILED);
+  CHECK(api.restore(instance, 4, state, 5, &error) == PERCH_FAILED);
   CHECK(std::string(error.message) == "the state ends early: 8 bytes wanted, 5 left");
-  CHECK(api.restore(instance, 3, state, sizeof state, &error) == PERCH_FAILED);
+  CHECK(api.restore(instance, 4, state, sizeof state, &error) == PERCH_FAILED);
   CHECK(std::string(error.message) == "restore left 3 of 11 bytes unread");
 }
 

@@ -38,8 +38,8 @@ class Readme(unittest.TestCase):
                         env={**os.environ, "HOME": name, "CXX": compiler, "CXXFLAGS": "-Wall -Wextra -Werror"})
                     run("cmake", "--build", folder)
                     plugin = home / "perch/plugins/counter.so"
-                    self.assertEqual(plugin.read_bytes(), (folder / "counter.so").read_bytes())
-                    self.assertIn(b'{"abi":1,"id":"counter","version":"1.0.0"', plugin.read_bytes())
+                    self.assertTrue(plugin.read_bytes() == (folder / "counter.so").read_bytes())
+                    self.assertTrue(b'"id":"counter","version":"1.0.0"' in plugin.read_bytes())
                     exported = run("nm", "-D", "--defined-only", plugin).split()
                     self.assertEqual(exported[2:], ["perch_plugin"])
 

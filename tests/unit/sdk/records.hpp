@@ -31,5 +31,6 @@ struct Value {
 PERCH_LAYOUT(Value, raw, text, small, whole, array, matrix_row, flag, when, last);
 
 using Table = perch::Table<"everything", Key, Value>;
+inline constexpr Table table;
 
 }  // namespace everything

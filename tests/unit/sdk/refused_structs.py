@@ -73,6 +73,7 @@ struct K {{ int a; }}; PERCH_LAYOUT(K, a)
 struct R {base} {{
   static constexpr perch::Info info{{{info}}};
   using Tables = perch::Tables<perch::Table<"t", K, K>>;
+  {more}
   R({parameters}) {{}}
   void on_commit(const perch::Step&) {{}}
 }};
@@ -82,8 +83,19 @@ namespace n {{"""
 
 
 def reader(info='.id = "r", .version = "1.0.0"', base=": perch::Reader",
-           parameters="perch::Host&, const perch::Config&"):
-    return READER.format(info=info, base=base, parameters=parameters)
+           parameters="perch::Host&, const perch::Config&", more=""):
+    return READER.format(info=info, base=base, parameters=parameters, more=more)
+
+
+SAVE = "void save(perch::StateWriter&) const override {}"
+RESTORE = "void restore(perch::StateReader&) override {}"
+OLDER_STATE = '.id = "r", .version = "1.0.0", .state_version = 2, .oldest_state = 1'
+TAKES_SETTINGS = "perch::Host&, const Settings&"
+
+
+def settings(member, setting):
+    return (f"struct Settings {{ {member}; static constexpr auto members = "
+            f"perch::settings(perch::setting({setting})); }};")
 
 
 READERS = {
@@ -93,7 +105,25 @@ READERS = {
     "a schema that is no JSON": (reader('.id = "r", .version = "1.0.0", .config_schema = "{x}"'), "no JSON object"),
     "a class that is no reader": (reader(base=""), "derives from perch::Reader"),
     "a constructor without config": (reader(parameters="perch::Host&"), "has a constructor"),
+    "settings that the constructor does not take": (
+        reader(more=settings("int a = 1", '"a", &Settings::a, ""')), "a reader with Settings has a constructor"),
+    "settings and a schema": (
+        reader('.id = "r", .version = "1.0.0", .config_schema = "{}"', parameters=TAKES_SETTINGS,
+               more=settings("int a = 1", '"a", &Settings::a, ""')), "follows from Settings"),
+    "a setting of another type": (
+        reader(parameters=TAKES_SETTINGS, more=settings("const int* a = nullptr", '"a", &Settings::a, ""')),
+        "a setting is a bool"),
+    "a setting under a wrong name": (
+        reader(parameters=TAKES_SETTINGS, more=settings("int a = 1", '"", &Settings::a, ""')), "a setting's name"),
+    "save without restore": (reader(more=SAVE), "overrides both"),
+    "restore without save": (reader(more=RESTORE), "overrides both"),
+    "an older state without migrate": (reader(OLDER_STATE, more=SAVE + RESTORE), "overrides migrate"),
 }
+RIGHT_READERS = [
+    reader(),
+    reader(parameters=TAKES_SETTINGS, more=settings("int a = 1", '"a", &Settings::a, ""')),
+    reader(OLDER_STATE, more=SAVE + RESTORE + " void migrate(std::uint32_t, perch::StateReader&) override {}"),
+]
 
 
 def compile_text(compiler, text, *options):
@@ -142,7 +172,7 @@ class Refusals(unittest.TestCase):
     def test_right_code_compiles(self):
         right = "struct V { int a; int b[2]; }; PERCH_LAYOUT(V, a, b)"
         for compiler in COMPILERS:
-            for header, code in (("layout.hpp", right), ("plugin.hpp", reader())):
+            for header, code in [("layout.hpp", right)] + [("plugin.hpp", code) for code in RIGHT_READERS]:
                 with self.subTest(compiler=compiler, header=header):
                     result = compile_text(compiler, f"namespace n {{ {code} }}\n", "-include",
                                           self.header(compiler, header))

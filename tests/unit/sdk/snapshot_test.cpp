@@ -58,14 +58,14 @@ std::vector<int> counted(int first, int count, int step = 1) {
 TEST_CASE_FIXTURE(ThreeSymbols, "a snapshot tells its version, time and rows, and gets rows in place") {
   CHECK(snapshot().version() == 1);
   CHECK(snapshot().time().ns == 77);
-  CHECK(snapshot().rows<Trades>() == 300);
-  CHECK(snapshot().rows<processes::Table>() == 0);
-  const trades::Value* found = snapshot().get<Trades>(key("B", 42));
+  CHECK(snapshot().rows(trades::table) == 300);
+  CHECK(snapshot().rows(processes::table) == 0);
+  const trades::Value* found = snapshot().get(trades::table, key("B", 42));
   REQUIRE(found != nullptr);
   CHECK(found->price == 2042);
   CHECK(found == host.newest().tables[1].value(142));
-  CHECK(snapshot().get<Trades>(key("B", 100)) == nullptr);
-  CHECK(snapshot().get<Trades>(key("D", 0)) == nullptr);
+  CHECK(snapshot().get(trades::table, key("B", 100)) == nullptr);
+  CHECK(snapshot().get(trades::table, key("D", 0)) == nullptr);
 }
 
 TEST_CASE_FIXTURE(ThreeSymbols, "get_many finds what get finds, however many keys there are") {
@@ -73,33 +73,36 @@ TEST_CASE_FIXTURE(ThreeSymbols, "get_many finds what get finds, however many key
     std::vector<trades::Key> keys;
     for (std::size_t i = 0; i < count; ++i)
       keys.push_back(key(i % 5 == 4 ? "D" : "B", (i * 37) % 110));  // some of them are not there
-    std::vector<const trades::Value*> values(count, snapshot().get<Trades>(key("A", 1)));
-    snapshot().get_many<Trades>(keys, values);
-    for (std::size_t i = 0; i < count; ++i) CHECK(values[i] == snapshot().get<Trades>(keys[i]));
+    std::vector<const trades::Value*> values(count, snapshot().get(trades::table, key("A", 1)));
+    snapshot().get_many(trades::table, keys, values);
+    for (std::size_t i = 0; i < count; ++i) CHECK(values[i] == snapshot().get(trades::table, keys[i]));
   }
   std::vector<const trades::Value*> too_few(2);
-  CHECK_THROWS_AS(snapshot().get_many<Trades>(std::vector<trades::Key>(3), too_few), std::invalid_argument);
+  CHECK_THROWS_AS(snapshot().get_many(trades::table, std::vector<trades::Key>(3), too_few),
+                  std::invalid_argument);
 }
 
 TEST_CASE_FIXTURE(ThreeSymbols, "a scan gives every row of its range in order") {
-  CHECK(prices(snapshot().scan<Trades>()).size() == 300);
-  CHECK(prices(snapshot().scan<Trades>(key("B", 10), key("B", 13))) == counted(2010, 3));
-  CHECK(prices(snapshot().scan(Range<Trades>().from(key("B", 10)).to(key("B", 13)))) == counted(2010, 4));
-  CHECK(prices(snapshot().scan(Range<Trades>().after(key("B", 10)).before(key("B", 13)))) ==
+  CHECK(prices(snapshot().scan(trades::table)).size() == 300);
+  CHECK(prices(snapshot().scan(trades::table, key("B", 10), key("B", 13))) == counted(2010, 3));
+  CHECK(prices(snapshot().scan(Range(trades::table).from(key("B", 10)).to(key("B", 13)))) ==
+        counted(2010, 4));
+  CHECK(prices(snapshot().scan(Range(trades::table).after(key("B", 10)).before(key("B", 13)))) ==
         counted(2011, 2));
-  CHECK(prices(snapshot().scan<Trades>(key("B", 13), key("B", 10))).empty());
+  CHECK(prices(snapshot().scan(trades::table, key("B", 13), key("B", 10))).empty());
 }
 
 TEST_CASE_FIXTURE(ThreeSymbols, "a bound of fewer fields covers every key that starts so") {
-  CHECK(prices(snapshot().scan(Range<Trades>().prefix(key("B", 55), 1))) == counted(2000, 100));
-  CHECK(prices(snapshot().scan(Range<Trades>().after(key("B", 55), 1))) == counted(3000, 100));
-  CHECK(prices(snapshot().scan(Range<Trades>().before(key("B", 55), 1))) == counted(1000, 100));
-  CHECK_THROWS_AS(Range<Trades>().from(key("B", 55), 3), std::out_of_range);
+  CHECK(prices(snapshot().scan(Range(trades::table).prefix(key("B", 55), 1))) == counted(2000, 100));
+  CHECK(prices(snapshot().scan(Range(trades::table).after(key("B", 55), 1))) == counted(3000, 100));
+  CHECK(prices(snapshot().scan(Range(trades::table).before(key("B", 55), 1))) == counted(1000, 100));
+  CHECK_THROWS_AS(Range(trades::table).from(key("B", 55), 3), std::out_of_range);
 }
 
 TEST_CASE_FIXTURE(ThreeSymbols, "a reverse scan is the scan backwards") {
-  CHECK(prices(snapshot().scan(Range<Trades>().prefix(key("B", 0), 1).reverse())) == counted(2099, 100, -1));
-  auto scan = snapshot().scan(Range<Trades>().reverse());
+  CHECK(prices(snapshot().scan(Range(trades::table).prefix(key("B", 0), 1).reverse())) ==
+        counted(2099, 100, -1));
+  auto scan = snapshot().scan(Range(trades::table).reverse());
   const auto last = scan.begin();
   REQUIRE(last != scan.end());
   CHECK((*last).value.price == 3099);
@@ -107,7 +110,7 @@ TEST_CASE_FIXTURE(ThreeSymbols, "a reverse scan is the scan backwards") {
 
 TEST_CASE_FIXTURE(ThreeSymbols, "a table that the reader does not list is an error that names it") {
   using Unlisted = perch::Table<"unlisted", trades::Key, trades::Value>;
-  CHECK_THROWS_WITH(snapshot().rows<Unlisted>(), "the reader's Tables do not list the table 'unlisted'");
+  CHECK_THROWS_WITH(snapshot().rows(Unlisted()), "the reader's Tables do not list the table 'unlisted'");
 }
 
 TEST_CASE_FIXTURE(ThreeSymbols, "the changes of a step are net, in key order, with old and new values") {
@@ -125,7 +128,7 @@ TEST_CASE_FIXTURE(ThreeSymbols, "the changes of a step are net, in key order, wi
 
   using Seen = std::tuple<ChangeKind, std::string, double, double>;
   std::vector<Seen> seen;
-  for (const auto& change : step.changes<Trades>()) {
+  for (const auto& change : step.changes(trades::table)) {
     seen.emplace_back(change.kind, std::string(change.key.symbol.view()) + std::to_string(change.key.seq),
                       change.old_value ? change.old_value->price : -1,
                       change.new_value ? change.new_value->price : -1);
@@ -139,7 +142,7 @@ TEST_CASE_FIXTURE(ThreeSymbols, "changes come in batches without a gap") {
   const perch_step c_step{sizeof(perch_step), 0, host.empty().c_snapshot(), host.newest().c_snapshot()};
   std::size_t inserted = 0;
   double sum = 0;
-  for (const auto& change : perch::Step(host.view(), c_step).changes<Trades>()) {
+  for (const auto& change : perch::Step(host.view(), c_step).changes(trades::table)) {
     CHECK(change.kind == ChangeKind::inserted);
     ++inserted;
     sum += change.new_value->price;
