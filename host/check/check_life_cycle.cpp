@@ -1,0 +1,254 @@
+// The life of an instance, in every order that the interface allows, over tables made from the plugin's
+// manifest.
+#include <memory>
+
+#include "check/check.hpp"
+#include "check/loaded_plugin.hpp"
+#include "check/plugin_life.hpp"
+#include "check/sample_tables.hpp"
+
+namespace perch::check {
+namespace {
+
+/// One order of calls. `rows`: how many the tables get where it fills them.
+struct Play {
+  const char* name;
+  void (*run)(Stage& stage, SampleTables& tables, const std::string& name, std::uint64_t rows);
+};
+
+using Name = const std::string&;
+
+void create_destroy(Stage& stage, SampleTables& tables, Name name, std::uint64_t) {
+  PluginLife life(stage, tables, name);
+  life.create();
+  life.destroy();
+}
+
+void start_stop(Stage& stage, SampleTables& tables, Name name, std::uint64_t) {
+  PluginLife life(stage, tables, name);
+  life.create();
+  life.start();
+  life.stop();
+  life.destroy();
+}
+
+void save_before_any_step(Stage& stage, SampleTables& tables, Name name, std::uint64_t) {
+  PluginLife life(stage, tables, name);
+  life.create();
+  life.start();
+  const auto state = life.save();
+  life.stop();
+  life.destroy();
+  if (life.has_failed()) return;
+  PluginLife next(stage, tables, name + ", taken over");
+  next.create();
+  next.restore(state);
+  next.start();
+  next.step();
+  next.stop();
+  next.destroy();
+}
+
+void steps_over_empty_tables(Stage& stage, SampleTables& tables, Name name, std::uint64_t) {
+  PluginLife life(stage, tables, name);
+  life.create();
+  life.start();
+  for (int commit = 0; commit < 3; ++commit) {
+    tables.commit();
+    life.step();
+  }
+  life.save();
+  life.stop();
+  life.destroy();
+}
+
+/// Each kind of step that there is, the first one from version 0 with all rows.
+void all_kinds_of_steps(Stage& stage, SampleTables& tables, Name name, std::uint64_t rows) {
+  tables.insert_everywhere(rows);
+  tables.commit();
+  PluginLife life(stage, tables, name);
+  life.create();
+  life.start();
+  life.step();
+  for (int commit = 0; commit < 5; ++commit) {  // a commit each
+    tables.change(rows / 10 + 1);
+    tables.commit();
+    life.step();
+  }
+  tables.commit();  // one in which nothing changed
+  life.step();
+  for (int commit = 0; commit < 5; ++commit) {  // several at once
+    tables.change(rows / 10 + 1);
+    tables.commit();
+  }
+  life.step();
+  tables.clear_everywhere();  // all rows removed
+  tables.commit();
+  life.step();
+  tables.insert_everywhere(rows);  // and back again
+  tables.commit();
+  life.step();
+  life.save();
+  life.stop();
+  life.destroy();
+}
+
+void save_in_between(Stage& stage, SampleTables& tables, Name name, std::uint64_t rows) {
+  PluginLife life(stage, tables, name);
+  life.create();
+  life.start();
+  for (int round = 0; round < 3; ++round) {
+    tables.insert_everywhere(rows / 10 + 1);
+    tables.commit();
+    life.step();
+    life.save();
+    life.save();
+  }
+  life.stop();
+  life.destroy();
+}
+
+/// A swap that is accepted: the old one is destroyed after the new one took over and made steps of its own.
+void take_over(Stage& stage, SampleTables& tables, Name name, std::uint64_t rows) {
+  tables.insert_everywhere(rows);
+  tables.commit();
+  PluginLife old(stage, tables, name + ", the old one");
+  old.create();
+  old.start();
+  old.step();
+  PluginLife next(stage, tables, name + ", the new one");
+  next.create();
+  const auto state = old.save();
+  if (old.has_failed()) return;
+  tables.change(rows / 10 + 1);
+  tables.commit();
+  next.restore(state);
+  next.start();
+  next.step();
+  old.stop();
+  old.destroy();
+  tables.change(rows / 10 + 1);
+  tables.commit();
+  next.step();
+  next.save();
+  next.stop();
+  next.destroy();
+}
+
+/// A swap that is rolled back: the old one goes on from where it saved.
+void roll_back(Stage& stage, SampleTables& tables, Name name, std::uint64_t rows) {
+  tables.insert_everywhere(rows);
+  tables.commit();
+  PluginLife old(stage, tables, name + ", the old one");
+  old.create();
+  old.start();
+  old.step();
+  const auto state = old.save();
+  if (old.has_failed()) return;
+  PluginLife next(stage, tables, name + ", the new one");
+  next.create();
+  next.restore(state);
+  next.start();
+  tables.change(rows / 10 + 1);
+  tables.commit();
+  next.step();
+  next.stop();
+  next.destroy();
+  tables.change(rows / 10 + 1);
+  tables.commit();
+  old.step();
+  old.save();
+  old.stop();
+  old.destroy();
+}
+
+/// A swap that is given up before the new one starts.
+void restore_without_start(Stage& stage, SampleTables& tables, Name name, std::uint64_t rows) {
+  tables.insert_everywhere(rows);
+  tables.commit();
+  PluginLife old(stage, tables, name + ", the old one");
+  old.create();
+  old.start();
+  old.step();
+  const auto state = old.save();
+  if (old.has_failed()) return;
+  PluginLife next(stage, tables, name + ", the new one");
+  next.create();
+  next.restore(state);
+  next.destroy();
+  old.stop();
+  old.destroy();
+}
+
+/// Each table in turn is the only one without rows.
+void a_table_without_rows(Stage& stage, SampleTables& tables, Name name, std::uint64_t rows) {
+  PluginLife life(stage, tables, name);
+  life.create();
+  life.start();
+  for (std::size_t empty = 0; empty < tables.table_count(); ++empty) {
+    tables.clear_everywhere();
+    for (std::size_t table = 0; table < tables.table_count(); ++table) {
+      if (table != empty) tables.insert(table, rows / 10 + 1);
+    }
+    tables.commit();
+    life.step();
+  }
+  life.stop();
+  life.destroy();
+}
+
+constexpr Play plays[] = {
+    {"created and destroyed", create_destroy},
+    {"started and stopped", start_stop},
+    {"saved before any step", save_before_any_step},
+    {"steps over empty tables", steps_over_empty_tables},
+    {"every kind of step", all_kinds_of_steps},
+    {"saved in between", save_in_between},
+    {"taken over", take_over},
+    {"rolled back", roll_back},
+    {"restored and not started", restore_without_start},
+    {"a table without rows", a_table_without_rows},
+};
+
+/// False: there was no time for it.
+bool run_play(const Play& play, Records records, Stage& stage) {
+  if (stage.context.is_time_over()) return false;
+  const std::string name =
+      std::string(play.name) + (records == Records::grown ? ", the host's records grown" : "");
+  auto tables = SampleTables::make(stage.library.manifest(), records, stage.context.options.seed);
+  if (!tables) {
+    stage.context.report.fail(tables.error().message);
+    return true;
+  }
+  play.run(stage, **tables, name, stage.context.options.rows);
+  return true;
+}
+
+}  // namespace
+
+void check_life_cycle(CheckContext& context) {
+  const auto library = load_plugin(context);
+  if (library == nullptr) return context.report.done("it was not loaded");
+  std::size_t played = 0;
+  std::uint64_t callbacks = 0;
+  {
+    Stage stage{.context = context, .library = *library, .config = context.options.config.value_or("{}")};
+    for (const Play& play : plays) {
+      for (const Records records : {Records::as_built, Records::grown}) {
+        played += run_play(play, records, stage) ? 1 : 0;
+      }
+    }
+    callbacks = stage.seen.callbacks();
+    stage.report_repetitions();
+  }
+  unload_plugin(context, *library);
+  constexpr std::size_t wanted = 2 * std::size(plays);
+  if (played < wanted) {
+    context.report.warn("there was time for " + std::to_string(played) + " of " + std::to_string(wanted) +
+                            " orders only: its callbacks are slow",
+                        "give --deadline, or fewer --rows");
+  }
+  context.report.done(std::to_string(played) + " orders of calls, " + std::to_string(callbacks) + " calls");
+}
+
+}  // namespace perch::check

@@ -1,0 +1,69 @@
+// The manifest: there, valid, where it should be.
+#include <algorithm>
+
+#include "check/check.hpp"
+#include "check/elf_facts.hpp"
+#include "readers/plugin_file.hpp"
+
+namespace perch::check {
+namespace {
+
+/// A config is expected: with {} the plugin would not start by itself from the folder.
+void judge_schema(const readers::Manifest& manifest, CheckReport& report) {
+  const Json schema = Json::parse(manifest.config_schema);
+  if (schema.contains("type") && schema["type"] != "object") {
+    report.fail(
+        "the config schema describes something else than an object (\"type\": " + schema["type"].dump() + ")",
+        "a config is always a JSON object: write \"type\": \"object\"");
+    return;
+  }
+  if (schema.contains("required") && schema["required"].is_array() && !schema["required"].empty()) {
+    report.warn("the config schema requires " + schema["required"].dump() +
+                    ": dropped into the folder without a config, the plugin is refused",
+                "give the members defaults, or tell users to name an instance in the host's config");
+  }
+}
+
+std::string tables_text(const readers::Manifest& manifest) {
+  std::string names;
+  for (const auto& table : manifest.tables) names += (names.empty() ? "" : ", ") + table.name;
+  return names.empty() ? "no table" : names;
+}
+
+}  // namespace
+
+void check_manifest(CheckContext& context) {
+  CheckReport& report = context.report;
+  report.now("reading the manifest");
+  const auto file = readers::PluginFile::open(context.options.file);
+  if (!file) {
+    const Error& error = file.error();
+    std::string advice = error.kind == ErrorKind::incompatible
+                             ? "rebuild the plugin with this host's SDK"
+                             : "build it with perch_add_plugin (CMake), which puts the manifest in";
+    report.fail(error.message, advice);
+    report.measure("kind", to_string(error.kind));
+    report.done("no plugin for this host");
+    return;
+  }
+  const readers::Manifest& manifest = file->manifest();
+  const auto facts = read_elf_facts(context.options.file);
+  if (!facts) {
+    report.fail(facts.error().message);
+  } else if (!facts->has_manifest_segment) {
+    report.warn("the manifest lies in a section only, in no PT_NOTE segment: strip can lose it",
+                "link without a linker script that drops segments; do not run patchelf on the plugin");
+  } else if (!facts->has_manifest_section) {
+    report.note("the section headers are gone (strip); the manifest was found by its segment");
+  }
+  if (manifest.tables.empty()) {
+    report.warn("the plugin reads no table: its steps tell it nothing but that something was committed");
+  }
+  judge_schema(manifest, report);
+  report.measure("id", manifest.id);
+  report.measure("version", manifest.version);
+  report.done(manifest.id + " " + manifest.version + ", interface " + std::to_string(manifest.abi) +
+              ", reads " + tables_text(manifest));
+}
+
+}  // namespace perch::check

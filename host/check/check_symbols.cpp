@@ -1,0 +1,82 @@
+// What the file offers to others, and what would keep it in memory for good.
+#include <fcntl.h>
+
+#include <algorithm>
+
+#include "base/unique_fd.hpp"
+#include "check/check.hpp"
+#include "check/elf_facts.hpp"
+#include "perch/plugin.h"
+#include "readers/elf_file.hpp"
+
+namespace perch::check {
+namespace {
+
+constexpr std::size_t names_shown_max = 8;
+
+std::string list_of(const std::vector<std::string>& names) {
+  std::string text;
+  for (std::size_t i = 0; i < names.size() && i < names_shown_max; ++i)
+    text += (i == 0 ? "" : ", ") + names[i];
+  if (names.size() > names_shown_max)
+    text += " and " + std::to_string(names.size() - names_shown_max) + " more";
+  return text;
+}
+
+}  // namespace
+
+void check_symbols(CheckContext& context) {
+  CheckReport& report = context.report;
+  report.now("reading the symbols");
+  auto facts = read_elf_facts(context.options.file);
+  if (!facts) return report.fail(facts.error().message), report.done("unreadable");
+  auto& names = facts->exported;
+  const auto mine = std::remove(names.begin(), names.end(), PERCH_PLUGIN_SYMBOL);
+  if (mine == names.end()) {
+    report.fail(
+        "it does not export " PERCH_PLUGIN_SYMBOL,
+        "in C++ write PERCH_PLUGIN(YourReader) at global scope; in C define perch_plugin with PERCH_EXPORT");
+  }
+  names.erase(mine, names.end());
+  if (!names.empty()) {
+    std::sort(names.begin(), names.end());
+    report.fail(
+        "it exports more than " PERCH_PLUGIN_SYMBOL ": " + list_of(names),
+        "build with perch_add_plugin, or link with its version script (perch_plugin.map) and compile with "
+        "-fvisibility=hidden: a second symbol can be bound to by a neighbour");
+  }
+  report.done("exports " PERCH_PLUGIN_SYMBOL +
+              std::string(names.empty() ? " alone" : " and " + list_of(names)));
+}
+
+void check_unmappable(CheckContext& context) {
+  CheckReport& report = context.report;
+  report.now("reading the headers");
+  const auto facts = read_elf_facts(context.options.file);
+  if (!facts) return report.fail(facts.error().message), report.done("unreadable");
+  const UniqueFd fd(::open(context.options.file.c_str(), O_RDONLY | O_CLOEXEC));
+  const auto file = readers::ElfFile::open(fd.get(), context.options.file);
+  const std::string pinned = file ? file->why_never_unmapped() : file.error().message;
+  if (!pinned.empty()) {
+    report.fail("the loader would never unmap it: " + pinned,
+                "every swap would leave a copy in the host's memory; build with perch_add_plugin");
+  }
+  if (facts->has_text_relocations) {
+    report.fail("its code has to be changed as it is loaded (DT_TEXTREL)",
+                "compile everything in it with -fPIC");
+  }
+  if (facts->has_executable_stack) {
+    report.fail("it asks for an executable stack, in the whole host",
+                "link with -Wl,-z,noexecstack; assembler files need .section .note.GNU-stack");
+  }
+  if (!facts->has_build_id) {
+    report.warn("it has no build-id: a stack trace cannot be matched with its symbols",
+                "link with -Wl,--build-id");
+  }
+  if (!facts->binds_now) {
+    report.note("it is not linked with -z now; the host resolves all symbols at once all the same");
+  }
+  report.done("nothing keeps it: no unique symbols, not NODELETE");
+}
+
+}  // namespace perch::check

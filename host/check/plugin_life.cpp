@@ -1,0 +1,178 @@
+#include "check/plugin_life.hpp"
+
+#include <chrono>
+
+namespace perch::check {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+std::string bytes_text(std::size_t size) { return std::to_string(size) + (size == 1 ? " byte" : " bytes"); }
+
+}  // namespace
+
+WatchedHost& Stage::new_host(const std::string& reader) {
+  const std::lock_guard lock(mutex);
+  hosts.push_back(std::make_unique<WatchedHost>(reader, events, seen));
+  return *hosts.back();
+}
+
+void Stage::report_failure(const std::string& life, const Error& error) {
+  const std::lock_guard lock(mutex);
+  if (failures[error.message]++ == 0) context.report.fail(error.message + " (" + life + ")");
+}
+
+void Stage::report_repetitions() {
+  const std::lock_guard lock(mutex);
+  for (const auto& [message, count] : failures) {
+    if (count > 1) context.report.note("so it went " + std::to_string(count) + " times: " + message);
+  }
+}
+
+PluginLife::PluginLife(Stage& stage, SampleTables& tables, std::string name, OnError on_error)
+    : stage_(stage),
+      name_(std::move(name)),
+      on_error_(on_error),
+      host_(stage.new_host(stage.library.manifest().id)),
+      tables_(stage.library.manifest(), tables.catalog(), stage.library.manifest().id),
+      pins_(tables.reads(), tables_, notes_),
+      proxy_(stage.library.api()) {
+  if (auto started = thread_.start(stage.library.manifest().id, [this] { serve(); }); !started) {
+    ended_ = true;
+    fail_with(started.error());
+  }
+}
+
+PluginLife::~PluginLife() {
+  if (proxy_.is_active()) stop();
+  destroy();
+  join();
+}
+
+void PluginLife::fail_with(Error error) {
+  if (on_error_ == OnError::report) stage_.report_failure(name_, error);
+  if (!failure_) failure_ = std::move(error);
+}
+
+// ---- The thread
+
+void PluginLife::serve() {
+  // Also runs when the plugin ends the thread behind our back (pthread_exit unwinds the stack).
+  struct Ending {
+    PluginLife& life;
+    ~Ending() {
+      const std::lock_guard lock(life.mutex_);
+      life.ended_ = true;
+      life.changed_.notify_all();
+    }
+  } const ending{*this};
+  std::unique_lock lock(mutex_);
+  while (true) {
+    changed_.wait(lock, [&] { return task_ != nullptr || ending_; });
+    if (task_ == nullptr) return;
+    lock.unlock();
+    (*task_)();
+    lock.lock();
+    task_ = nullptr;
+    changed_.notify_all();
+  }
+}
+
+void PluginLife::run_on_thread(const std::function<void()>& task) {
+  std::unique_lock lock(mutex_);
+  if (ended_) return;
+  task_ = &task;
+  changed_.notify_all();
+  changed_.wait(lock, [&] { return task_ == nullptr || ended_; });
+  if (task_ != nullptr) {
+    lock.unlock();
+    fail_with({ErrorKind::failed, "it ended its own thread (pthread_exit), which is the host's", {}});
+  }
+}
+
+void PluginLife::join() {
+  {
+    const std::lock_guard lock(mutex_);
+    ending_ = true;
+    changed_.notify_all();
+  }
+  stage_.context.report.now(name_ + ": the end of its thread (thread-local destructors)");
+  while (thread_.is_joinable() && !thread_.join_within(std::chrono::seconds(1))) {
+  }  // for ever, if need be: the parent has a deadline
+}
+
+// ---- Calls
+
+/// `function` runs on the thread and gives a Result.
+template <class Function>
+auto PluginLife::call(const char* callback, const std::string& activity, Function&& function) {
+  using Outcome = decltype(function());
+  Outcome outcome = fail("its thread has ended");
+  stage_.context.report.now(name_ + ": " + activity);
+  run_on_thread([&] {
+    const auto began = Clock::now();
+    outcome = function();
+    stage_.seen.add_time(callback, std::chrono::nanoseconds(Clock::now() - began).count());
+  });
+  if (!outcome && !failure_) fail_with(outcome.error());
+  return outcome;
+}
+
+void PluginLife::create(const std::string& config) {
+  if (has_failed()) return;
+  call("create", "create with " + config, [&] { return proxy_.create(host_.host(), config); });
+}
+
+void PluginLife::restore(const readers::SavedState& state) {
+  if (has_failed()) return;
+  host_.set_version(state.version);
+  call("restore",
+       "restore of " + bytes_text(state.bytes.size()) + ", state version " +
+           std::to_string(state.state_version),
+       [&]() -> Result<void> {
+         auto restored = proxy_.restore(state.state_version, state.bytes);
+         if (restored) pins_.start_at(state.snapshot, Clock::now());
+         return restored;
+       });
+}
+
+void PluginLife::start() {
+  if (has_failed()) return;
+  call("start", "start", [&] { return proxy_.start(); });
+}
+
+void PluginLife::step() {
+  if (has_failed()) return;
+  const tree::Version from = pins_.current_version();
+  call("on_commit", "on_commit from version " + std::to_string(from), [&] {
+    pins_.begin_step(Clock::now());
+    host_.set_version(pins_.current_version());
+    auto done = proxy_.on_commit(pins_.previous(), pins_.current());
+    pins_.end_step();
+    return done;
+  });
+}
+
+readers::SavedState PluginLife::save() {
+  if (has_failed()) return {};
+  auto state = call("save", "save as of version " + std::to_string(pins_.current_version()),
+                    [&] { return proxy_.save(); });
+  if (!state) return {};
+  return {std::move(*state), stage_.library.manifest().state_version, pins_.current_version(),
+          pins_.share_current()};
+}
+
+void PluginLife::stop() {
+  if (proxy_.is_active()) call("stop", "stop", [&] { return proxy_.stop(); });
+}
+
+void PluginLife::destroy() {
+  if (!proxy_.is_created()) return;
+  call("destroy", "destroy", [&]() -> Result<void> {
+    proxy_.destroy();
+    return {};
+  });
+  pins_.release();
+}
+
+}  // namespace perch::check

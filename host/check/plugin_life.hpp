@@ -1,0 +1,104 @@
+// PluginLife: one instance of the plugin on a thread of its own, as in the host, but step by step as its
+// check says.
+#pragma once
+
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "check/check.hpp"
+#include "check/sample_tables.hpp"
+#include "check/watched_host.hpp"
+#include "readers/joinable_thread.hpp"
+#include "readers/plugin_library.hpp"
+#include "readers/plugin_proxy.hpp"
+#include "readers/reader_instance.hpp"
+#include "readers/snapshot_access.hpp"
+#include "readers/step_pins.hpp"
+
+namespace perch::check {
+
+/// Where the lives of a check take place. Ends after all of them.
+struct Stage {
+  CheckContext& context;
+  const readers::PluginLibrary& library;
+  std::string config;
+  readers::EventHub events{};
+  Observations seen{};
+  /// Of all lives there were: a thread that the plugin has left behind may still call them.
+  std::mutex mutex{};
+  std::deque<std::unique_ptr<WatchedHost>> hosts{};
+
+  WatchedHost& new_host(const std::string& reader);
+  /// A failure of the life `life`. The same one of other lives is counted only.
+  void report_failure(const std::string& life, const Error& error);
+  /// Notes how often each failure came again.
+  void report_repetitions();
+
+  std::map<std::string, std::uint64_t> failures{};  ///< how often, by message
+};
+
+/// Whether an error that the plugin gives back is a finding, or what its check asked for.
+enum class OnError { report, keep };
+
+/// For one thread, which waits for each call to return.
+///
+/// Invariants
+///   1. After the first call that fails nothing else is called but stop and destroy: a check is written
+///   straight down.
+///   2. The destructor stops and destroys what is alive, and joins the thread.
+class PluginLife {
+ public:
+  /// `name` tells it apart in the report. `tables`: see SampleTables; versions are read, never written.
+  PluginLife(Stage& stage, SampleTables& tables, std::string name, OnError on_error = OnError::report);
+  ~PluginLife();
+  PluginLife(const PluginLife&) = delete;
+  PluginLife& operator=(const PluginLife&) = delete;
+
+  void create() { create(stage_.config); }
+  void create(const std::string& config);
+  /// `state`: as save gave it; the first step then begins at its version.
+  void restore(const readers::SavedState& state);
+  void start();
+  /// From the last step's version to the newest one.
+  void step();
+  readers::SavedState save();
+  void stop();
+  void destroy();
+  /// Ends the thread; thread-local destructors of the plugin run.
+  void join();
+
+  const std::optional<Error>& failure() const noexcept { return failure_; }
+  bool has_failed() const noexcept { return failure_.has_value(); }
+  std::vector<WatchedHost::Publication> take_publications() { return host_.take_publications(); }
+
+ private:
+  template <class Function>
+  auto call(const char* callback, const std::string& activity, Function&& function);
+  void run_on_thread(const std::function<void()>& task);
+  void serve();
+  void fail_with(Error error);
+
+  Stage& stage_;
+  const std::string name_;
+  const OnError on_error_;
+  WatchedHost& host_;
+  readers::BoundTables tables_;
+  readers::PinNotes notes_;
+  readers::StepPins pins_;
+  readers::PluginProxy proxy_;
+  std::optional<Error> failure_;
+  readers::JoinableThread thread_;
+
+  std::mutex mutex_;  // guards what follows
+  std::condition_variable changed_;
+  const std::function<void()>* task_ = nullptr;
+  bool ending_ = false;
+  bool ended_ = false;
+};
+
+}  // namespace perch::check
