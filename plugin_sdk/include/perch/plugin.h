@@ -205,8 +205,9 @@ typedef struct perch_plugin_api {
 #define PERCH_EXPORT
 #endif
 
-/* The one exported symbol. In C++ declare it extern "C". */
+/* The one exported symbol: the plugin defines it. */
 #define PERCH_PLUGIN_SYMBOL "perch_plugin"
+extern PERCH_EXPORT const perch_plugin_api perch_plugin;
 
 /* ---- Manifest
  * ----------------------------------------------------------------------------------------------- *

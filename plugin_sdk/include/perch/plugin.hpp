@@ -168,7 +168,6 @@ struct Plugin {
       ::perch::detail::make_note<ReaderClass>();                                                      \
   }                                                                                                   \
   extern "C" {                                                                                        \
-  extern PERCH_EXPORT const perch_plugin_api perch_plugin;                                            \
   constinit const perch_plugin_api perch_plugin = ::perch::detail::Plugin<ReaderClass>::api(          \
       perch_manifest_note.descriptor, perch_manifest_note.descriptor_size);                           \
   }

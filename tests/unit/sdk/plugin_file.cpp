@@ -71,52 +71,7 @@ LoadedPlugin::LoadedPlugin(const std::filesystem::path& path) {
   REQUIRE(api_ != nullptr);
 }
 
-LoadedPlugin::~LoadedPlugin() {
-  perch_error error{};
-  if (instance_ != nullptr) {
-    CHECK(api_->stop(instance_, &error) == PERCH_OK);
-    api_->destroy(instance_);
-  }
-  CHECK(dlclose(library_) == 0);
-}
-
-void LoadedPlugin::expect_ok(perch_result result, const perch_error& error) {
-  REQUIRE_MESSAGE(result == PERCH_OK, error.message);
-}
-
-void LoadedPlugin::create(FakeHost& host, const std::string& config) {
-  host_ = &host;
-  at_ = &host.empty();
-  perch_error error{};
-  expect_ok(api_->create(host.c_host(), {config.data(), config.size()}, &instance_, &error), error);
-}
-void LoadedPlugin::restore(std::uint32_t state_version, const std::string& state) {
-  perch_error error{};
-  expect_ok(api_->restore(instance_, state_version, state.data(), state.size(), &error), error);
-}
-void LoadedPlugin::start() {
-  perch_error error{};
-  expect_ok(api_->start(instance_, &error), error);
-}
-void LoadedPlugin::step() {
-  const FrozenVersion& now = host_->newest();
-  const perch_step step{sizeof(perch_step), 0, at_->c_snapshot(), now.c_snapshot()};
-  perch_error error{};
-  expect_ok(api_->on_commit(instance_, &step, &error), error);
-  at_ = &now;
-}
-std::string LoadedPlugin::save() {
-  std::string bytes;
-  const perch_state_sink sink{sizeof(perch_state_sink), 0, &bytes,
-                              [](void* context, const void* data, std::size_t size) -> perch_result {
-                                static_cast<std::string*>(context)->append(static_cast<const char*>(data),
-                                                                           size);
-                                return PERCH_OK;
-                              }};
-  perch_error error{};
-  expect_ok(api_->save(instance_, &sink, &error), error);
-  return bytes;
-}
+LoadedPlugin::~LoadedPlugin() { CHECK(dlclose(library_) == 0); }
 
 std::filesystem::path built_plugin(const std::string& name, const std::string& folder) {
   return std::filesystem::path(PERCH_BINARY_DIR) / folder / (name + ".so");

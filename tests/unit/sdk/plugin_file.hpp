@@ -1,4 +1,4 @@
-// PluginFile: a built plugin, as bytes to look at and as a library to run over a FakeHost.
+// PluginFile: a built plugin, as bytes to look at and as a library to run.
 #pragma once
 
 #include <elf.h>
@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "fake_host.hpp"
+#include "perch/plugin.h"
 
 namespace perch::test {
 
@@ -33,7 +33,7 @@ class ElfFile {
   std::string bytes_;
 };
 
-/// One loaded instance of a plugin.
+/// A plugin's file, loaded; it outlives the readers that run its api.
 class LoadedPlugin {
  public:
   explicit LoadedPlugin(const std::filesystem::path& path);
@@ -44,22 +44,9 @@ class LoadedPlugin {
   const perch_plugin_api& api() const { return *api_; }
   std::string manifest() const { return {static_cast<const char*>(api_->manifest), api_->manifest_size}; }
 
-  void create(FakeHost& host, const std::string& config);
-  void restore(std::uint32_t state_version, const std::string& state);
-  void start();
-  /// From the version of the last step (at first: empty) to the newest one.
-  void step();
-  std::string save();
-  /// Continues where another instance stopped.
-  void continue_from(const LoadedPlugin& other) { at_ = other.at_; }
-
  private:
-  void expect_ok(perch_result result, const perch_error& error);
   void* library_ = nullptr;
   const perch_plugin_api* api_ = nullptr;
-  void* instance_ = nullptr;
-  FakeHost* host_ = nullptr;
-  const FrozenVersion* at_ = nullptr;
 };
 
 /// <build>/<folder>/<name>.so

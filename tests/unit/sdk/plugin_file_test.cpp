@@ -10,6 +10,7 @@
 #include <string>
 #include <utility>
 
+#include "perch/testing.hpp"
 #include "records.hpp"
 
 namespace {
@@ -82,15 +83,14 @@ TEST_CASE("a plugin that has run is gone once it is closed") {
     return library != nullptr;
   };
   const auto path = built_plugin("top_processes");
-  perch::test::FakeHost host({&processes::Table::facts});
+  perch::testing::Host<processes::Table> host;
   {
-    LoadedPlugin plugin(path);
-    plugin.create(host, "{}");
-    plugin.start();
-    host.put<processes::Table>({{1}, 1}, {});
+    const LoadedPlugin plugin(path);
+    perch::testing::Reader reader(host, "{}", std::nullopt, plugin.api());
+    host.put(processes::table, {{1}, 1}, {});
     host.commit();
-    plugin.step();
-    CHECK(host.publications.size() == 1);
+    reader.step();
+    CHECK(reader.publications.size() == 1);
     CHECK(is_loaded(path));
   }
   CHECK_FALSE(is_loaded(path));

@@ -8,7 +8,7 @@
 #include <string>
 #include <utility>
 
-#include "fake_host.hpp"
+#include "perch/testing.hpp"
 #include "records.hpp"
 
 namespace {
@@ -68,8 +68,10 @@ using Thunks = perch::detail::Plugin<Obedient>;
 constexpr auto note = perch::detail::make_note<Obedient>();
 constexpr perch_plugin_api api = Thunks::api(note.descriptor, note.descriptor_size);
 
+/// Calls the binary interface directly: what it answers when something is wrong is the point.
 struct Driver {
-  perch::test::FakeHost host{{&everything::Table::facts, &trades::Table::facts}};
+  perch::testing::Host<everything::Table, trades::Table> tables;
+  perch::testing::Services services;
   void* instance = nullptr;
   perch_error error{};
 
@@ -78,9 +80,13 @@ struct Driver {
     CHECK(Obedient::alive == 0);
   }
   perch_result create(const std::string& config) {
-    return api.create(host.c_host(), {config.data(), config.size()}, &instance, &error);
+    return api.create(&services.c_host, {config.data(), config.size()}, &instance, &error);
   }
-  perch_result step(const perch::test::FrozenVersion& before, const perch::test::FrozenVersion& after) {
+  /// On to the next version.
+  perch_result step() {
+    const std::uint64_t next = tables.commit();
+    const perch::detail::TestSnapshot before{&tables.version(next - 1), &order};
+    const perch::detail::TestSnapshot after{&tables.version(next), &order};
     const perch_step step{sizeof(perch_step), 0, before.c_snapshot(), after.c_snapshot()};
     return api.on_commit(instance, &step, &error);
   }
@@ -93,6 +99,9 @@ struct Driver {
                                 }};
     return api.save(instance, &sink, &error);
   }
+
+ private:
+  const std::vector<std::size_t> order{0, 1};
 };
 
 TEST_CASE("the manifest says what the class says") {
@@ -133,11 +142,11 @@ TEST_CASE("versions are semver and ids are ids") {
 
 TEST_CASE_FIXTURE(Driver, "a reader lives, reads, saves, and its state goes on in another instance") {
   REQUIRE(create(R"({"every": "250ms"})") == PERCH_OK);
-  CHECK(host.wake_every_ns == 250'000'000);
+  CHECK(services.wake_every == std::chrono::milliseconds(250));
   REQUIRE(api.start(instance, &error) == PERCH_OK);
-  host.put<trades::Table>({{"A"}, 1}, {{1}, 2, 3});
-  REQUIRE(step(host.empty(), host.commit()) == PERCH_OK);
-  CHECK(host.metrics == std::map<std::string, double>{{"steps", 1}, {"sum", 1}});
+  tables.put(trades::table, {{"A"}, 1}, {{1}, 2, 3});
+  REQUIRE(step() == PERCH_OK);
+  CHECK(services.metrics == std::map<std::string, double>{{"steps", 1}, {"sum", 1}});
   std::string state;
   REQUIRE(save(state) == PERCH_OK);
   CHECK(state.size() == sizeof(double));
@@ -145,10 +154,10 @@ TEST_CASE_FIXTURE(Driver, "a reader lives, reads, saves, and its state goes on i
   api.destroy(instance);
 
   REQUIRE(create("{}") == PERCH_OK);
-  CHECK(host.wake_every_ns == 0);
+  CHECK(services.wake_every.count() == 0);
   REQUIRE(api.restore(instance, 4, state.data(), state.size(), &error) == PERCH_OK);
-  REQUIRE(step(host.newest(), host.commit()) == PERCH_OK);
-  CHECK(host.metrics["sum"] == 2);
+  REQUIRE(step() == PERCH_OK);
+  CHECK(services.metrics["sum"] == 2);
 }
 
 TEST_CASE_FIXTURE(Driver, "a config that is wrong is told apart from a failure") {
@@ -171,7 +180,7 @@ TEST_CASE_FIXTURE(Driver, "no exception leaves the plugin: each becomes a code a
         if (where == "start") return api.start(instance, &error);
         if (where == "save") return save(state);
         if (where == "stop") return api.stop(instance, &error);
-        return step(host.empty(), host.commit());
+        return step();
       };
       CHECK(call() == PERCH_FAILED);
       const std::string message = error.message;
@@ -215,26 +224,24 @@ TEST_CASE_FIXTURE(Driver, "a state that is too short or too long fails the resto
 }
 
 TEST_CASE_FIXTURE(Driver, "a host with another binary interface is refused") {
-  host.c_host_to_change().abi_version = PERCH_ABI_VERSION + 1;
+  services.c_host.abi_version = PERCH_ABI_VERSION + 1;
   CHECK(create("{}") == PERCH_FAILED);
   CHECK(std::string(error.message).find("binary interface") != std::string::npos);
-  host.c_host_to_change().abi_version = PERCH_ABI_VERSION;
-  host.c_host_to_change().struct_size = sizeof(perch_host) - 1;
+  services.c_host.abi_version = PERCH_ABI_VERSION;
+  services.c_host.struct_size = sizeof(perch_host) - 1;
   CHECK(create("{}") == PERCH_FAILED);
-  host.c_host_to_change().struct_size = sizeof(perch_host) + 8;  // a newer host has more services
+  services.c_host.struct_size = sizeof(perch_host) + 8;  // a newer host has more services
   CHECK(create("{}") == PERCH_OK);
 }
 
 TEST_CASE("a refused publication is a warning in the log") {
-  perch::test::FakeHost fake({});
-  fake.refuse_publications = true;
-  perch::Host host(fake.c_host());
+  perch::testing::Services services;
+  perch::Host host(&services.c_host);
   CHECK_FALSE(host.publish("topic", "no json"));
-  REQUIRE(fake.logs.size() == 1);
-  CHECK(fake.logs[0].first == PERCH_LOG_WARN);
-  fake.refuse_publications = false;
+  REQUIRE(services.logs.size() == 1);
+  CHECK(services.logs[0].first == PERCH_LOG_WARN);
   CHECK(host.publish("topic", "{}"));
-  CHECK(fake.publications.size() == 1);
+  CHECK(services.publications.size() == 1);
 }
 
 }  // namespace

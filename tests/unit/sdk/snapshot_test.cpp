@@ -1,4 +1,4 @@
-// Snapshot, Range, Scan and Changes over the fake host.
+// Snapshot, Range, Scan and Changes over the test kit's tables.
 #include "perch/snapshot.hpp"
 
 #include <doctest/doctest.h>
@@ -7,7 +7,7 @@
 #include <tuple>
 #include <vector>
 
-#include "fake_host.hpp"
+#include "perch/testing.hpp"
 #include "records.hpp"
 
 namespace {
@@ -25,16 +25,16 @@ trades::Value value(double price) { return {{static_cast<std::int64_t>(price)}, 
 
 /// 100 rows each of A, B and C; the price tells the row: 1000 × symbol + seq.
 struct ThreeSymbols {
-  perch::test::FakeHost host{{&processes::Table::facts, &Trades::facts}};
+  perch::testing::Host<processes::Table, Trades> host;
   ThreeSymbols() {
     for (int symbol = 1; symbol <= 3; ++symbol) {
       const char name[] = {static_cast<char>('A' + symbol - 1), '\0'};
       for (int seq = 0; seq < 100; ++seq)
-        host.put<Trades>(key(name, static_cast<std::uint64_t>(seq)), value(symbol * 1000 + seq));
+        host.put(trades::table, key(name, static_cast<std::uint64_t>(seq)), value(symbol * 1000 + seq));
     }
-    host.commit(77);
+    host.commit({77});
   }
-  perch::Snapshot snapshot() const { return {host.view(), host.newest().c_snapshot()}; }
+  perch::Snapshot snapshot() { return host.newest(); }
 };
 
 /// Every row's key and value must belong together; returns the rows' prices.
@@ -63,7 +63,7 @@ TEST_CASE_FIXTURE(ThreeSymbols, "a snapshot tells its version, time and rows, an
   const trades::Value* found = snapshot().get(trades::table, key("B", 42));
   REQUIRE(found != nullptr);
   CHECK(found->price == 2042);
-  CHECK(found == host.newest().tables[1].value(142));
+  CHECK(found == host.version(1).tables[1].value(142));
   CHECK(snapshot().get(trades::table, key("B", 100)) == nullptr);
   CHECK(snapshot().get(trades::table, key("D", 0)) == nullptr);
 }
@@ -114,14 +114,14 @@ TEST_CASE_FIXTURE(ThreeSymbols, "a table that the reader does not list is an err
 }
 
 TEST_CASE_FIXTURE(ThreeSymbols, "the changes of a step are net, in key order, with old and new values") {
-  const auto& before = host.newest();
-  host.put<Trades>(key("A", 5), value(9));
-  host.erase<Trades>(key("B", 7));
-  host.put<Trades>(key("D", 1), value(4001));
-  host.put<Trades>(key("E", 1), value(1));
-  host.erase<Trades>(key("E", 1));
-  const auto& after = host.commit();
-  const perch_step c_step{sizeof(perch_step), 0, before.c_snapshot(), after.c_snapshot()};
+  const std::uint64_t before = host.newest_version();
+  host.put(trades::table, key("A", 5), value(9));
+  host.erase(trades::table, key("B", 7));
+  host.put(trades::table, key("D", 1), value(4001));
+  host.put(trades::table, key("E", 1), value(1));
+  host.erase(trades::table, key("E", 1));
+  const std::uint64_t after = host.commit();
+  const perch_step c_step{sizeof(perch_step), 0, host.c_snapshot(before), host.c_snapshot(after)};
   const perch::Step step(host.view(), c_step);
   CHECK(step.previous().version() == 1);
   CHECK(step.current().version() == 2);
@@ -139,7 +139,7 @@ TEST_CASE_FIXTURE(ThreeSymbols, "the changes of a step are net, in key order, wi
 }
 
 TEST_CASE_FIXTURE(ThreeSymbols, "changes come in batches without a gap") {
-  const perch_step c_step{sizeof(perch_step), 0, host.empty().c_snapshot(), host.newest().c_snapshot()};
+  const perch_step c_step{sizeof(perch_step), 0, host.c_snapshot(0), host.c_snapshot(1)};
   std::size_t inserted = 0;
   double sum = 0;
   for (const auto& change : perch::Step(host.view(), c_step).changes(trades::table)) {
