@@ -214,7 +214,8 @@ extern PERCH_EXPORT const perch_plugin_api perch_plugin;
  *
  * An ELF note in section .note.perch: owner "Perch", type PERCH_NOTE_TYPE, descriptor: a JSON text (no NUL):
  *
- *   { "abi": 1, "id": "vwap", "version": "1.2.0",
+ *   { "abi": 1, "host_size": 136,                          sizeof(perch_host) at the plugin's build; optional
+ *     "id": "vwap", "version": "1.2.0",
  *     "state": { "version": 2, "oldest": 1 },              state versions: written, oldest that restore takes
  *     "tables": [ { "name": "trades", "key": "{symbol:char[8]@0;…}16:8", "value": "{…}24:8",
  *                   "key_hash": "…16 hex digits…", "value_hash": "…" } ],
@@ -227,6 +228,21 @@ extern PERCH_EXPORT const perch_plugin_api perch_plugin;
 #define PERCH_NOTE_OWNER "Perch"
 #define PERCH_NOTE_TYPE 1u
 #define PERCH_MANIFEST_BYTES_MAX 65536u
+
+/* For plugins in C: puts the manifest, a string literal, where the host reads it. Once, at file scope;
+ * perch_plugin.manifest and .manifest_size are then PERCH_MANIFEST_TEXT and PERCH_MANIFEST_SIZE. */
+#define PERCH_MANIFEST(text)                                                               \
+  enum { perch_manifest_size = sizeof(text) - 1 };                                         \
+  static const struct {                                                                    \
+    uint32_t owner_size;                                                                   \
+    uint32_t text_size;                                                                    \
+    uint32_t type;                                                                         \
+    char owner[8];                                                                         \
+    char text_bytes[(sizeof(text) + 3) / 4 * 4];                                           \
+  } perch_manifest_note __attribute__((section(PERCH_NOTE_SECTION), used, aligned(4))) = { \
+      sizeof(PERCH_NOTE_OWNER), perch_manifest_size, PERCH_NOTE_TYPE, PERCH_NOTE_OWNER, text}
+#define PERCH_MANIFEST_TEXT perch_manifest_note.text_bytes
+#define PERCH_MANIFEST_SIZE perch_manifest_size
 
 #ifdef __cplusplus
 }

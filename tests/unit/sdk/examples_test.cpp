@@ -120,6 +120,35 @@ TEST_CASE("vwap keeps trades that were removed, and takes a correction as a corr
   CHECK(reader.publications.size() == count);
 }
 
+TEST_CASE("largest_trade, in plain C, keeps the largest trade, across swaps") {
+  Host<Trades> host;
+  const LoadedPlugin plugin(built_plugin("largest_trade"));
+  auto reader = std::make_unique<Reader>(host, "{}", std::nullopt, plugin.api());
+  std::mt19937_64 random(3);
+  double largest = -1;
+  std::uint64_t largest_seq = 0;
+  for (std::uint64_t seq = 1; seq <= 500; ++seq) {
+    const double price = static_cast<double>(random() % 10'000) / 4;
+    const double size = seq == 7 ? std::nan("") : static_cast<double>(random() % 100);
+    host.put(trades::table, {{"S\"\x01"}, seq}, {{1}, price, size});
+    if (price * size > largest) largest_seq = seq;
+    if (price * size > largest) largest = price * size;
+    if (seq % 37 != 0) continue;
+    host.commit();
+    reader->step();
+    const Json result = published(*reader, "largest");
+    CHECK(result["symbol"] == "S??");
+    CHECK(result["seq"] == largest_seq);
+    CHECK(result["turnover"] == largest);
+    CHECK(result["trades"] <= seq);
+    auto next = std::make_unique<Reader>(host, "{}", reader->save(), plugin.api());
+    next->publications = reader->publications;
+    reader = std::move(next);
+  }
+  CHECK_THROWS_WITH(Reader(host, "{}", State{1, "short", 0}, plugin.api()),
+                    "restore: the state has another size than this version's");
+}
+
 TEST_CASE("a wrong config is refused by name") {
   Host<Trades> host;
   const LoadedPlugin plugin(built_plugin("vwap"));

@@ -190,12 +190,16 @@ class Headers(unittest.TestCase):
                     self.assertEqual(result.returncode, 0, result.stderr)
 
     def test_the_binary_interface_is_c11(self):
-        compiler = shutil.which("cc")
-        if compiler is None:
-            self.skipTest("no C compiler")
-        result = subprocess.run([compiler, "-std=c11", "-fsyntax-only", f"-I{INCLUDE}", *WARNINGS, "-x", "c", "-"],
-                                input="#include <perch/plugin.h>\nint x;\n", text=True, capture_output=True, timeout=60)
-        self.assertEqual(result.returncode, 0, result.stderr)
+        """With the warnings of both compilers, and the pedantic ones, for C's PERCH_MANIFEST too."""
+        source = '#include <perch/plugin.h>\nPERCH_MANIFEST("{}");\nsize_t size = PERCH_MANIFEST_SIZE;\n'
+        compilers = [c for c in ("cc", "gcc", "clang") if shutil.which(c)]
+        self.assertTrue(compilers)
+        for compiler in compilers:
+            with self.subTest(compiler=compiler):
+                result = subprocess.run(
+                    [compiler, "-std=c11", "-fsyntax-only", f"-I{INCLUDE}", *WARNINGS, "-Wstrict-prototypes",
+                     "-Wc++-compat", "-x", "c", "-"], input=source, text=True, capture_output=True, timeout=60)
+                self.assertEqual(result.returncode, 0, result.stderr)
 
 
 if __name__ == "__main__":
