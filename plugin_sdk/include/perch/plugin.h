@@ -9,13 +9,17 @@
  *     struct_size covers it. PERCH_ABI_VERSION changes only when that rule has to be broken.
  *   - No C++ type, exception or ownership of heap memory crosses this interface.
  *   - Strings are UTF-8, given by pointer and size, not NUL-terminated.
- *   - Whatever a function hands out is copied by the receiver before the function that got it returns, unless
- * a longer life is written beside it.
+ *   - Whatever a function hands out is copied by the receiver before the function that got it returns,
+ *     unless a longer life is written beside it.
+ *   - A pointer may be NULL only where that is written.
  *
- * Threads and states, in brackets on every function
- *   [reader-thread]   the one thread that the host runs this instance on, from create to destroy. It is
- * joined before the library is unloaded. [any-thread]      any thread, the plugin's own included, while the
- * instance exists. created           after create returned PERCH_OK active            between start and stop
+ * Every function says in brackets on which thread and in which state it may be called:
+ *   - reader-thread: the one thread that the host runs this instance on, from create to destroy. It is
+ *     joined before the library is unloaded.
+ *   - any-thread: any thread, the plugin's own included, from create until destroy has returned.
+ *   - created: after create returned PERCH_OK.
+ *   - active: after start returned PERCH_OK, until stop is called.
+ *   - stopped: after stop was called, whatever it returned.
  */
 #ifndef PERCH_PLUGIN_H
 #define PERCH_PLUGIN_H
@@ -29,8 +33,7 @@ extern "C" {
 
 #define PERCH_ABI_VERSION 1u
 
-/* ---- Results
- * ------------------------------------------------------------------------------------------------ */
+/* ---- Results ---- */
 
 typedef int32_t perch_result;
 enum {
@@ -49,8 +52,7 @@ typedef struct perch_string {
   size_t size;
 } perch_string;
 
-/* ---- Reading a snapshot
- * ------------------------------------------------------------------------------------- */
+/* ---- Reading a snapshot ---- */
 
 /* One version of all tables. It never changes. Alive during the call that passed it (on_commit), and, for
  * perch_step.current, until the next on_commit, save or stop of this instance has returned. */
@@ -98,8 +100,7 @@ typedef struct perch_change {
   const void* new_value; /* NULL when removed */
 } perch_change;
 
-/* ---- What the host offers
- * ----------------------------------------------------------------------------------- */
+/* ---- What the host offers ---- */
 
 enum { PERCH_LOG_DEBUG = 0, PERCH_LOG_INFO = 1, PERCH_LOG_WARN = 2, PERCH_LOG_ERROR = 3 };
 
@@ -124,32 +125,40 @@ typedef struct perch_host {
   /* [any-thread] Sends a result, a JSON text, to everyone who listens to the topic. PERCH_FAILED when it is
    * over 256 KiB or no JSON. Never blocks; bounded like log. */
   perch_result (*publish)(void* context, perch_string topic, perch_string json);
-  /* [any-thread] Adds to a counter, sets a gauge, records a value of a histogram. Names: 64 per instance at
-   * most. */
+  /* [any-thread] Adds to a counter. At most 64 names of metrics in one instance; further ones are left out,
+   * and the log says so once. Never blocks. */
   void (*counter_add)(void* context, perch_string name, double amount);
+  /* [any-thread] Sets a gauge. Names as for counter_add. */
   void (*gauge_set)(void* context, perch_string name, double value);
+  /* [any-thread] Records a value of a histogram. Names as for counter_add. */
   void (*histogram_record)(void* context, perch_string name, double value);
   /* [reader-thread, create or start] How on_commit wakes: 0 (the default) at once after each commit;
    * otherwise at most once per interval. Either way a step may span several commits. */
   void (*wake_every)(void* context, uint64_t interval_ns);
 
-  /* [any-thread, while the snapshot lives] */
+  /* [any-thread, while the snapshot lives] 1, 2, 3 …; 0 is the empty one before the first commit. */
   uint64_t (*snapshot_version)(const perch_snapshot* snapshot);
-  int64_t (*snapshot_time_ns)(const perch_snapshot* snapshot); /* commit time, since 1970 UTC */
+  /* [any-thread, while the snapshot lives] When it was committed: nanoseconds since 1970 UTC. */
+  int64_t (*snapshot_time_ns)(const perch_snapshot* snapshot);
+  /* [any-thread, while the snapshot lives] How many rows the table has. */
   uint64_t (*table_rows)(const perch_snapshot* snapshot, uint32_t table);
-  /* The value of a key in place, or NULL. `key` is a key record. Alive as long as the snapshot. */
+  /* [any-thread, while the snapshot lives] The value of a key in place, or NULL. `key` is a key record, read
+   * during the call. The value is alive as long as the snapshot. */
   const void* (*get)(const perch_snapshot* snapshot, uint32_t table, const void* key);
-  /* `range` NULL: all rows in order. */
+  /* [any-thread, while the snapshot lives] Begins a scan. `range` NULL: all rows in order; read during the
+   * call. PERCH_FAILED: no such table, or a range that is none; the cursor is then not to be used. */
   perch_result (*scan_open)(const perch_snapshot* snapshot, uint32_t table, const perch_range* range,
                             perch_cursor* cursor);
-  /* The next run of at most max_rows rows; returns its count, 0 at the end. `keys`: room for max_rows key
-   * records, filled for the run, or NULL when keys are not needed. */
+  /* [any-thread, one at a time for one cursor, while the snapshot lives] The next run of at most max_rows
+   * rows; returns its count, 0 at the end. `keys`: room for max_rows key records, filled for the run, or NULL
+   * when keys are not needed. */
   uint32_t (*scan_next)(perch_cursor* cursor, void* keys, uint32_t max_rows, perch_run* run);
-  /* Net changes from `previous` to `current`, in key order. Cost follows the number of changes. */
+  /* [any-thread, while both snapshots live] Begins the net changes from `previous` to `current`, in key
+   * order. Cost follows the number of changes. PERCH_FAILED as for scan_open. */
   perch_result (*diff_open)(const perch_snapshot* previous, const perch_snapshot* current, uint32_t table,
                             perch_cursor* cursor);
-  /* Up to max_changes changes; returns how many, 0 at the end. `keys`: room for max_changes key records, or
-   * NULL. */
+  /* [any-thread, one at a time for one cursor, while both snapshots live] Up to max_changes changes; returns
+   * how many, 0 at the end. `keys`: room for max_changes key records, or NULL. */
   uint32_t (*diff_next)(perch_cursor* cursor, void* keys, uint32_t max_changes, perch_change* changes);
 
   /* [any-thread, while the snapshot lives] get for `count` keys: `keys` are key records, one after the other,
@@ -159,8 +168,7 @@ typedef struct perch_host {
                    const void** values);
 } perch_host;
 
-/* ---- What a plugin offers
- * ----------------------------------------------------------------------------------- */
+/* ---- What a plugin offers ---- */
 
 /* What changed since the last on_commit. The steps (previous, current] of a reader tile all versions: no
  * commit is missed, none is seen twice. The first `previous` is version 0 (empty), or the version restored.
@@ -180,22 +188,29 @@ typedef struct perch_plugin_api {
   const void* manifest; /* the note's descriptor in memory: must equal the file's */
   uint64_t manifest_size;
 
-  /* [reader-thread] Makes an instance from its config, a JSON object. On failure *instance is not used. */
+  /* [reader-thread] Makes an instance. `host` lives until destroy has returned. `config` is a JSON object
+   * that the host has checked against the manifest's schema; it lives during the call. *instance may stay
+   * NULL when the plugin needs none. After a failure *instance is not used, and no other function is called.
+   */
   perch_result (*create)(const perch_host* host, perch_string config, void** instance, perch_error* error);
   /* [reader-thread, created, not yet active] Takes over a state that an instance of this plugin saved, with
-   * the state version that one's manifest named. Never called on an instance that starts afresh. */
+   * the state version that one's manifest named: from "oldest" to "version" of this one's. The state lives
+   * during the call. Never called on an instance that starts afresh. After a failure only destroy follows. */
   perch_result (*restore)(void* instance, uint32_t state_version, const void* state, size_t size,
                           perch_error* error);
-  /* [reader-thread, created] */
-  perch_result (*start)(void* instance, perch_error* error);
-  /* [reader-thread, active] */
-  perch_result (*on_commit)(void* instance, const perch_step* step, perch_error* error);
-  /* [reader-thread, active] Writes the state as of the last on_commit. No side effect: on_commit may follow.
+  /* [reader-thread, created] The instance has all that it starts from. After a failure only destroy follows.
    */
+  perch_result (*start)(void* instance, perch_error* error);
+  /* [reader-thread, active] Once per step. `step` lives during the call, its snapshots as written there.
+   * After a failure stop and destroy follow, and later a new instance is made. */
+  perch_result (*on_commit)(void* instance, const perch_step* step, perch_error* error);
+  /* [reader-thread, active] Writes the state as of the last on_commit. No side effect: on_commit may follow,
+   * also after a failure. `sink` lives during the call. */
   perch_result (*save)(void* instance, const perch_state_sink* sink, perch_error* error);
-  /* [reader-thread, active] After it only destroy follows. */
+  /* [reader-thread, active] Whatever it returns, only destroy follows. */
   perch_result (*stop)(void* instance, perch_error* error);
-  /* [reader-thread, created or stopped] Frees everything, ends the plugin's own threads. */
+  /* [reader-thread, created or stopped] Frees everything, ends the plugin's own threads. The library may be
+   * unloaded as soon as it has returned and the reader's thread has ended. */
   void (*destroy)(void* instance);
 } perch_plugin_api;
 
@@ -209,8 +224,7 @@ typedef struct perch_plugin_api {
 #define PERCH_PLUGIN_SYMBOL "perch_plugin"
 extern PERCH_EXPORT const perch_plugin_api perch_plugin;
 
-/* ---- Manifest
- * ----------------------------------------------------------------------------------------------- *
+/* ---- Manifest ----
  *
  * An ELF note in section .note.perch: owner "Perch", type PERCH_NOTE_TYPE, descriptor: a JSON text (no NUL):
  *
