@@ -12,6 +12,7 @@
 
 #include "base/log.hpp"
 #include "config/config.hpp"
+#include "readers/instance_check.hpp"
 #include "run_folder.hpp"
 #include "running_host.hpp"
 
@@ -130,6 +131,11 @@ int run(Config config, bool exit_when_finished) {
 
 /// For people and scripts: `./dev demo` reads it.
 int check(const Options& options, const Config& config) {
+  const readers::InstanceCheck instances = readers::check_instances(config.readers);
+  if (!instances.errors.empty()) {
+    return report({ErrorKind::usage, options.config + ": readers that would not start", instances.errors},
+                  exit_usage);
+  }
   const auto print_names = [](const char* what, const auto& things) {
     std::printf("%-9s", what);
     for (const auto& thing : things) std::printf(" %s", thing.name.c_str());
@@ -142,6 +148,9 @@ int check(const Options& options, const Config& config) {
   print_names("tables:", config.tables);
   print_names("sources:", config.ingest.sources);
   print_names("readers:", config.readers.instances);
+  std::fflush(stdout);
+  for (const auto& warning : instances.warnings)
+    std::fprintf(stderr, "perchd: warning: %s\n", warning.c_str());
   return 0;
 }
 
@@ -152,7 +161,9 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", "perchd " PERCH_VERSION);
   app.add_option("--config", options.config, "The config file (JSON; config/perch.schema.json describes it)")
       ->required();
-  app.add_flag("--check", options.check, "Check the config, start nothing: status 0 if it is good, 2 if not");
+  app.add_flag("--check", options.check,
+               "Check the config, and the readers' configs against the plugins in the folder; start nothing: "
+               "status 0 if it is good, 2 if not");
   app.add_flag("--exit-when-finished", options.exit_when_finished,
                "Stop when every source has ended for good and readers have seen all rows");
   try {

@@ -1,4 +1,4 @@
-// perch readers, load, swap, accept, rollback, unload
+// perch readers, load, swap, configure, accept, rollback, unload
 #include <fstream>
 #include <memory>
 #include <sstream>
@@ -123,39 +123,103 @@ struct SwapOptions {
   std::optional<std::string> probation;
 };
 
-std::string report_text(const Json& report) {
+std::string report_text(const Json& report, const std::string& done) {
   TextTable table({{"STEP"}, {"TOOK", Align::right}});
   for (const Json& step : report.at("steps"))
     table.add_row({exact_text(step.at("what")), duration_text(step.at("took_ns"))});
-  const std::string from = exact_text(report.at("from_version")), to = exact_text(report.at("to_version"));
-  return table.text() + exact_text(report.at("reader")) + ": swapped, " + from + " -> " + to +
-         ", generation " + exact_text(report.at("generation")) + ", handed over at version " +
+  return table.text() + exact_text(report.at("reader")) + ": " + done + ", generation " +
+         exact_text(report.at("generation")) + ", handed over at version " +
          exact_text(report.at("at_version")) + "\n";
 }
 
 /// The probation that will count: the one given, or the host's.
-Outcome<std::chrono::nanoseconds> probation_of(const SwapOptions& options, Client& client,
+Outcome<std::chrono::nanoseconds> probation_of(const std::optional<std::string>& given, Client& client,
                                                Deadline deadline) {
-  if (options.probation) return *parse_duration(*options.probation);
+  if (given) return *parse_duration(*given);
   const auto status = client.call("host.status", Json::object(), deadline);
   if (!status) return end_with(status.error());
   return std::chrono::nanoseconds(status->at("probation_ns").get<std::int64_t>());
 }
 
+/// Calls a method that answers with a swap's report, when its probation is over.
+Outcome<Json> call_with_probation(const Context& context, Client& client, const std::string& method,
+                                  Json params, const std::optional<std::string>& given) {
+  if (given) params["probation"] = *given;
+  const auto probation = probation_of(given, client, context.deadline());
+  if (!probation) return end_with(probation.error());
+  return client.call(method, params, context.deadline(*probation + swap_margin));
+}
+
 Outcome<int> swap(const Context& context, const SwapOptions& options) {
   Json params{{"name", options.name}};
   if (!options.file.empty()) params["file"] = absolute_path(options.file);
-  if (options.probation) params["probation"] = *options.probation;
   auto client = Client::connect(context.socket, context.deadline());
   if (!client) return end_with(client.error());
-  const auto probation = probation_of(options, *client, context.deadline());
-  if (!probation) return end_with(probation.error());
-  const auto report = client->call("reader.swap", params, context.deadline(*probation + swap_margin));
+  const auto report = call_with_probation(context, *client, "reader.swap", params, options.probation);
   if (!report) return end_with(report.error());
   if (context.json) {
     print(*report);
   } else {
-    print(report_text(*report));
+    const std::string from = exact_text(report->at("from_version")),
+                      to = exact_text(report->at("to_version"));
+    print(report_text(*report, "swapped, " + from + " -> " + to));
+  }
+  return exit_done;
+}
+
+struct ConfigureOptions {
+  std::string name, config;
+  std::vector<std::string> members;  ///< KEY=VALUE
+  std::optional<std::string> probation;
+};
+
+/// KEY=VALUE: JSON where the value is that, else a string.
+Outcome<void> set_member(Json& config, const std::string& argument) {
+  const std::size_t equals = argument.find('=');
+  if (equals == std::string::npos || equals == 0) {
+    return end_with(exit_usage, "\"" + argument + "\" is no KEY=VALUE, such as every=5s");
+  }
+  const std::string text = argument.substr(equals + 1);
+  Json value = Json::parse(text, nullptr, false);
+  config[argument.substr(0, equals)] = value.is_discarded() ? Json(text) : std::move(value);
+  return {};
+}
+
+Outcome<Json> running_config(Client& client, const std::string& name, Deadline deadline) {
+  const auto list = client.call("reader.list", Json::object(), deadline);
+  if (!list) return end_with(list.error());
+  for (const Json& reader : list->at("readers")) {
+    if (reader.at("name") == name) return reader.at("config");
+  }
+  return Json::object();  // the host will say that there is no such reader, and which one may be meant
+}
+
+/// The whole config that is to be: the one given, or the running one with some members set.
+Outcome<Json> wanted_config(const Context& context, Client& client, const ConfigureOptions& options) {
+  if (!options.config.empty()) return config_from(options.config);
+  auto config = running_config(client, options.name, context.deadline());
+  if (!config) return end_with(config.error());
+  for (const std::string& member : options.members) {
+    if (const auto set = set_member(*config, member); !set) return end_with(set.error());
+  }
+  return config;
+}
+
+Outcome<int> configure(const Context& context, const ConfigureOptions& options) {
+  if (options.config.empty() && options.members.empty()) {
+    return end_with(exit_usage, "configure needs the whole config (--config), or members to set (KEY=VALUE)");
+  }
+  auto client = Client::connect(context.socket, context.deadline());
+  if (!client) return end_with(client.error());
+  const auto config = wanted_config(context, *client, options);
+  if (!config) return end_with(config.error());
+  const Json params{{"name", options.name}, {"config", *config}};
+  const auto report = call_with_probation(context, *client, "reader.configure", params, options.probation);
+  if (!report) return end_with(report.error());
+  if (context.json) {
+    print(*report);
+  } else {
+    print(report_text(*report, "configured with " + exact_text(*config)));
   }
   return exit_done;
 }
@@ -198,6 +262,25 @@ void add_swap(CLI::App& app, Context& context) {
       [&context, options] { context.run = [&context, options] { return swap(context, *options); }; });
 }
 
+void add_configure(CLI::App& app, Context& context) {
+  CLI::App* command = add_command(
+      app, "configure", "Give a running reader another config, its state handed over, no commit missed",
+      "perch configure vwap every=5s\n  perch configure vwap --config '{\"every\":\"5s\"}' --probation 2s");
+  const auto options = std::make_shared<ConfigureOptions>();
+  command->add_option("NAME", options->name, "The reader")->required();
+  CLI::Option* members =
+      command->add_option("KEY=VALUE", options->members,
+                          "Members to set in the running config; a VALUE that is no JSON is a string");
+  command->add_option("--config", options->config, "The whole config instead: JSON, or @FILE with JSON")
+      ->excludes(members);
+  command
+      ->add_option("--probation", options->probation,
+                   "How long it must run without a fault, at most 1h; the host's config otherwise")
+      ->check(duration_validator(probation_max));
+  command->callback(
+      [&context, options] { context.run = [&context, options] { return configure(context, *options); }; });
+}
+
 /// A command whose one argument is the reader.
 void add_named(CLI::App& app, Context& context, const std::string& command_name,
                const std::string& description, Outcome<int> (*run)(const Context&, const std::string&)) {
@@ -216,6 +299,7 @@ void add_reader_commands(CLI::App& app, Context& context) {
       ->callback([&context] { context.run = [&context] { return readers(context); }; });
   add_load(app, context);
   add_swap(app, context);
+  add_configure(app, context);
   add_named(app, context, "accept", "End a probation: the new generation stays",
             [](const Context& c, const std::string& name) {
               return change(c, "reader.accept", {{"name", name}});

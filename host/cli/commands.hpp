@@ -27,7 +27,8 @@ struct Context {
 };
 
 void add_status_command(CLI::App& app, Context& context);
-void add_reader_commands(CLI::App& app, Context& context);  ///< readers load swap accept rollback unload
+void add_reader_commands(CLI::App& app,
+                         Context& context);  ///< readers load swap configure accept rollback unload
 void add_inspect_command(CLI::App& app, Context& context);
 void add_check_command(CLI::App& app, Context& context);
 void add_table_commands(CLI::App& app, Context& context);  ///< sources tables layout

@@ -16,7 +16,7 @@ void add_shared_options(CLI::App& app, Context& context) {
       ->capture_default_str();
   app.add_flag("--json", context.json, "Print the result as JSON");
   app.add_option("--timeout", context.timeout,
-                 "How long to wait for the host; 30s, and for swap its probation on top")
+                 "How long to wait for the host; 30s, and for swap and configure the probation on top")
       ->check(duration_validator());
 }
 

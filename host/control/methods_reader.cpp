@@ -47,19 +47,36 @@ void load(const Call& call) {
   call.host.readers.load(*file, call.text("name"), config ? config->dump() : "{}", answer_with_status(call));
 }
 
-void swap(const Call& call) {
-  const auto file = absolute_file(call);
-  if (!file) return call.answer(fail(file.error()));
+/// The probation that was asked for, if any; gives the request the time for it.
+Result<std::optional<std::chrono::nanoseconds>> probation_of(const Call& call) {
   std::optional<std::chrono::nanoseconds> probation;
   if (call.has("probation")) probation = *parse_duration(call.text("probation"));
   if (probation > probation_max) {
-    return call.answer(fail(ErrorKind::usage, "probation: give at most " + format_duration(probation_max)));
+    return fail(ErrorKind::usage, "probation: give at most " + format_duration(probation_max));
   }
   call.allow_more_time(probation.value_or(call.host.probation));
-  call.host.readers.swap(
-      call.text("name"), *file, probation, [answer = call.answer](Result<SwapReport> done) {
-        answer(done.map([](const SwapReport& report) { return to_text(to_json(report)); }));
-      });
+  return probation;
+}
+
+ReaderManager::Done<SwapReport> answer_with_report(const Call& call) {
+  return [answer = call.answer](Result<SwapReport> done) {
+    answer(done.map([](const SwapReport& report) { return to_text(to_json(report)); }));
+  };
+}
+
+void swap(const Call& call) {
+  const auto file = absolute_file(call);
+  if (!file) return call.answer(fail(file.error()));
+  const auto probation = probation_of(call);
+  if (!probation) return call.answer(fail(probation.error()));
+  call.host.readers.swap(call.text("name"), *file, *probation, answer_with_report(call));
+}
+
+void configure(const Call& call) {
+  const auto probation = probation_of(call);
+  if (!probation) return call.answer(fail(probation.error()));
+  call.host.readers.configure(call.text("name"), call.find("config")->dump(), *probation,
+                              answer_with_report(call));
 }
 
 void accept(const Call& call) { call.host.readers.accept(call.text("name"), answer_with_status(call)); }
@@ -92,6 +109,8 @@ void inspect(const Call& call) {
 }
 
 const Parameter reader_name{"name", ParameterType::text, true, "the reader"};
+const Parameter probation{"probation", ParameterType::duration, false,
+                          "how long it must run without a fault, at most 1h; the configured time otherwise"};
 const Parameter plugin_file{"file", ParameterType::text, true, "the plugin's .so, an absolute path"};
 
 }  // namespace
@@ -115,9 +134,16 @@ std::span<const Method> reader_methods() {
        true,
        {reader_name,
         {"file", ParameterType::text, false, "the new .so, an absolute path; the one it came from otherwise"},
-        {"probation", ParameterType::duration, false,
-         "how long it must run without a fault, at most 1h; the configured time otherwise"}},
+        probation},
        swap},
+      {"reader.configure",
+       "Swaps a reader to the code that it runs with another config, state handed over; answers with the "
+       "verdict",
+       true,
+       {reader_name,
+        {"config", ParameterType::object, true, "the whole new config, as the plugin's schema wants it"},
+        probation},
+       configure},
       {"reader.accept", "Ends a probation: the new generation stays", true, {reader_name}, accept},
       {"reader.rollback", "Ends a probation: the old generation goes on", true, {reader_name}, rollback},
       {"reader.unload", "Stops a reader and unloads its plugin", true, {reader_name}, unload},

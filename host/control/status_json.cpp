@@ -52,6 +52,7 @@ Json to_json(const readers::ReaderStatus& reader) {
           {"plugin_version", reader.plugin_version},
           {"state", reader.state},
           {"file", reader.file},
+          {"config", Json::parse(reader.config)},
           {"generation", reader.generation},
           {"version", reader.version},
           {"steps", reader.steps},

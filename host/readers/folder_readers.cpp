@@ -3,20 +3,22 @@
 #include <algorithm>
 
 #include "base/log.hpp"
+#include "base/nearest_name.hpp"
+#include "readers/text.hpp"
 
 namespace perch::readers {
 namespace {
 
-/// One line: the message and its details.
-std::string full_text(const Error& error) {
-  std::string text = error.message;
-  for (const std::string& detail : error.details) text += "; " + detail;
-  return text;
-}
-
 std::string stem(const std::string& name) { return std::filesystem::path(name).stem().string(); }
 
 }  // namespace
+
+std::string no_such_plugin(const std::string& plugin, const std::filesystem::path& folder,
+                           const std::vector<std::string>& others) {
+  const std::string nearest = nearest_name(plugin, others);
+  return "no plugin '" + plugin + "' in " + folder.string() +
+         (nearest.empty() ? "" : "; did you mean " + nearest + "?");
+}
 
 FolderReaders::FolderReaders(const ReadersSpec& spec, const tables::Catalog& catalog, Lifecycle& lifecycle)
     : spec_(spec), catalog_(catalog), lifecycle_(lifecycle) {}
@@ -183,6 +185,7 @@ void FolderReaders::show_refused() {
     ReaderStatus status;
     status.name = instance.name;
     status.plugin = instance.plugin;
+    status.config = instance.config;
     const bool unloaded = lifecycle_.was_unloaded(instance.name);
     status.state = unloaded ? "stopped" : "refused";
     status.last_error = unloaded ? "unloaded on request" : why_missing(instance);
@@ -224,8 +227,10 @@ const FolderReaders::File* FolderReaders::refused_file_of(const InstanceSpec& in
 
 std::string FolderReaders::why_missing(const InstanceSpec& instance) const {
   if (const File* const refused = refused_file_of(instance)) return refused->refusal;
-  return spec_.folder.empty() ? "no plugin folder is configured"
-                              : "no plugin '" + instance.plugin + "' in " + spec_.folder.string();
+  if (spec_.folder.empty()) return "no plugin folder is configured";
+  std::vector<std::string> plugins;
+  for (const auto& [name, file] : files_) plugins.push_back(file.plugin);
+  return no_such_plugin(instance.plugin, spec_.folder, plugins);
 }
 
 }  // namespace perch::readers

@@ -11,6 +11,10 @@
 
 namespace perch::readers {
 
+/// Says that the folder has no plugin of that id, and which of the `others` there may have been meant.
+std::string no_such_plugin(const std::string& plugin, const std::filesystem::path& folder,
+                           const std::vector<std::string>& others);
+
 /// A new file loads: the config's instances of its plugin, else one reader under the plugin's id. A changed
 /// file swaps its readers, a removed one unloads them. A bad file changes nothing, says why, and stays in the
 /// list as refused. For the manager thread.

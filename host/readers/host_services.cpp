@@ -12,6 +12,10 @@ namespace {
 
 constexpr std::uint64_t wake_interval_max_ns = 86'400'000'000'000;  // a day
 
+constexpr const char* null_text = "with a null pointer for a text that has a size";
+
+bool is_null(perch_string text) { return text.data == nullptr && text.size > 0; }
+
 std::string_view view(perch_string text) {
   return text.data != nullptr ? std::string_view(text.data, text.size) : std::string_view();
 }
@@ -33,7 +37,11 @@ spdlog::level::level_enum to_spdlog(std::int32_t level) {
 
 HostServices::HostServices(std::string reader, std::uint64_t generation, EventHub& events,
                            std::shared_ptr<LiveStats> stats)
-    : reader_(std::move(reader)), generation_(generation), stats_(std::move(stats)), events_(&events) {
+    : breaches_(reader),
+      reader_(std::move(reader)),
+      generation_(generation),
+      stats_(std::move(stats)),
+      events_(&events) {
   host_.struct_size = sizeof host_;
   host_.abi_version = PERCH_ABI_VERSION;
   host_.context = this;
@@ -44,17 +52,16 @@ HostServices::HostServices(std::string reader, std::uint64_t generation, EventHu
     return self(context).publish(topic, json);
   };
   host_.counter_add = [](void* context, perch_string name, double amount) noexcept {
-    self(context).update_metric(MetricKind::counter, name, amount);
+    self(context).update_metric(MetricKind::counter, "counter_add", name, amount);
   };
   host_.gauge_set = [](void* context, perch_string name, double value) noexcept {
-    self(context).update_metric(MetricKind::gauge, name, value);
+    self(context).update_metric(MetricKind::gauge, "gauge_set", name, value);
   };
   host_.histogram_record = [](void* context, perch_string name, double value) noexcept {
-    self(context).update_metric(MetricKind::histogram, name, value);
+    self(context).update_metric(MetricKind::histogram, "histogram_record", name, value);
   };
   host_.wake_every = [](void* context, std::uint64_t interval_ns) noexcept {
-    self(context).wake_interval_ns_.store(std::min(interval_ns, wake_interval_max_ns),
-                                          std::memory_order_relaxed);
+    self(context).wake_every(interval_ns);
   };
   fill_snapshot_functions(host_);
 }
@@ -65,6 +72,7 @@ void HostServices::silence() {
 }
 
 void HostServices::log(std::int32_t level, const char* text, std::size_t size) {
+  if (is_null({text, size})) breaches_.report("log", null_text);
   if (text == nullptr) return;
   const std::string line = clean_text({text, size}, log_bytes_max);
   const std::lock_guard lock(mutex_);
@@ -76,6 +84,10 @@ void HostServices::log(std::int32_t level, const char* text, std::size_t size) {
 }
 
 perch_result HostServices::publish(perch_string topic, perch_string json) {
+  if (is_null(topic) || is_null(json)) {
+    breaches_.report("publish", null_text);
+    return PERCH_FAILED;
+  }
   if (json.data == nullptr || json.size > publication_bytes_max) return PERCH_FAILED;
   {
     const std::lock_guard lock(mutex_);
@@ -100,7 +112,16 @@ perch_result HostServices::publish(perch_string topic, perch_string json) {
   return PERCH_OK;
 }
 
-void HostServices::update_metric(MetricKind kind, perch_string name, double value) {
+void HostServices::wake_every(std::uint64_t interval_ns) {
+  if (std::this_thread::get_id() != reader_thread_) {
+    return breaches_.report("wake_every", "on another thread than the reader's");
+  }
+  if (!wake_every_allowed_) return breaches_.report("wake_every", "outside create and start");
+  wake_interval_ns_.store(std::min(interval_ns, wake_interval_max_ns), std::memory_order_relaxed);
+}
+
+void HostServices::update_metric(MetricKind kind, const char* function, perch_string name, double value) {
+  if (is_null(name)) return breaches_.report(function, null_text);
   if (stats_->metrics.update(kind, view(name), value)) return;
   const std::lock_guard lock(mutex_);
   if (std::exchange(said_metric_refused_, true)) return;

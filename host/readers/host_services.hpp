@@ -6,11 +6,13 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <thread>
 
 #include "perch/plugin.h"
 #include "readers/event_hub.hpp"
 #include "readers/live_stats.hpp"
 #include "readers/rate_limit.hpp"
+#include "readers/rule_breaches.hpp"
 
 namespace perch::readers {
 
@@ -34,6 +36,10 @@ class HostServices {
   std::uint64_t wake_interval_ns() const noexcept {
     return wake_interval_ns_.load(std::memory_order_relaxed);
   }
+  /// This is the reader's thread: before create, once. [reader thread]
+  void begin_on_this_thread() noexcept { reader_thread_ = std::this_thread::get_id(); }
+  /// wake_every is for create and start alone. [reader thread]
+  void allow_wake_every(bool is_allowed) noexcept { wake_every_allowed_ = is_allowed; }
   /// The version that publications speak of from now on. [reader thread]
   void set_version(tree::Version version) noexcept { version_.store(version, std::memory_order_relaxed); }
   void silence();
@@ -42,12 +48,16 @@ class HostServices {
   static HostServices& self(void* context) { return *static_cast<HostServices*>(context); }
   void log(std::int32_t level, const char* text, std::size_t size);
   perch_result publish(perch_string topic, perch_string json);
-  void update_metric(MetricKind kind, perch_string name, double value);
+  void update_metric(MetricKind kind, const char* function, perch_string name, double value);
+  void wake_every(std::uint64_t interval_ns);
 
+  const RuleBreaches breaches_;
   const std::string reader_;
   const std::uint64_t generation_;
   const std::shared_ptr<LiveStats> stats_;
   perch_host host_{};
+  std::thread::id reader_thread_;    // constant from create on
+  bool wake_every_allowed_ = false;  // of the reader's thread
   // Relaxed: both are written by the reader's thread, and a publication of another thread is not ordered
   // against it.
   std::atomic<std::uint64_t> wake_interval_ns_{0};

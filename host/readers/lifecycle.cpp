@@ -8,11 +8,12 @@
 #include "base/log.hpp"
 #include "base/nearest_name.hpp"
 #include "base/units.hpp"
+#include "readers/config_schema.hpp"
+#include "readers/text.hpp"
 
 namespace perch::readers {
 namespace {
 
-constexpr std::size_t config_bytes_max = std::size_t{256} << 10;
 constexpr auto hung_look_again = std::chrono::milliseconds(200);
 
 Result<void> check_name(const std::string& name) {
@@ -21,14 +22,6 @@ Result<void> check_name(const std::string& name) {
       std::all_of(name.begin(), name.end(), [](char c) { return c > ' ' && c < 0x7f && c != '/'; });
   if (is_good) return {};
   return fail(ErrorKind::usage, "a reader's name has 1 to 64 printable ASCII characters, no space and no /");
-}
-
-Result<void> check_config(const std::string& config) {
-  if (config.size() > config_bytes_max)
-    return fail(ErrorKind::usage, "a reader's config has at most 256 KiB");
-  const auto json = nlohmann::json::parse(config, nullptr, false);
-  if (!json.is_object()) return fail(ErrorKind::usage, "a reader's config must be a JSON object");
-  return {};
 }
 
 bool is_bad_news(std::string_view kind) {
@@ -106,6 +99,13 @@ Reader& Lifecycle::add(const InstanceSpec& spec, const std::filesystem::path& fi
 }
 
 Result<void> Lifecycle::keep_running(PluginFile file, InstanceSpec spec) {
+  if (const auto fits = check_config(file.manifest(), spec.config); !fits) {
+    Reader& reader = add(spec, file.path());
+    reader.plugin_version = file.manifest().version;
+    handle_fault(reader, fits.error());
+    publish_status();
+    return {};
+  }
   StepTimer timer;
   auto generation = load_generation(file, timer);
   if (!generation) return fail(generation.error());
@@ -123,7 +123,6 @@ Result<void> Lifecycle::keep_running(PluginFile file, InstanceSpec spec) {
 void Lifecycle::load(const std::filesystem::path& file, std::string name, std::string config,
                      const Done<ReaderStatus>& done) {
   if (config.empty()) config = "{}";
-  if (auto checked = check_config(config); !checked) return done(fail(checked.error()));
   auto opened = PluginFile::open(file);
   if (!opened) return done(fail(opened.error()));
   if (name.empty()) name = opened->manifest().id;
@@ -134,6 +133,7 @@ void Lifecycle::load(const std::filesystem::path& file, std::string name, std::s
                                              "`, or give the new one another name"));
   }
   if (auto fits = check_compatible(opened->manifest(), host_.catalog); !fits) return done(fail(fits.error()));
+  if (auto fits = check_config(opened->manifest(), config); !fits) return done(fail(fits.error()));
   StepTimer timer;
   auto generation = load_generation(*opened, timer);
   if (!generation) return done(fail(generation.error()));
@@ -198,8 +198,8 @@ std::optional<SteadyTime> Lifecycle::next_due() const {
 void Lifecycle::handle_fault(Reader& reader, const Error& cause) {
   if (reader.probation) return bring_back_old(reader, cause.message);
   const std::string& name = reader.spec.name;
-  reader.last_error = cause.message;
-  publish_event("reader.failed", name, reader.generation_number, cause.message, reader.file);
+  reader.last_error = full_text(cause);
+  publish_event("reader.failed", name, reader.generation_number, reader.last_error, reader.file);
   retired_.end_instance(reader.generation, name);
 
   const SteadyTime now = std::chrono::steady_clock::now();
@@ -281,6 +281,7 @@ ReaderStatus Lifecycle::status_of(const Reader& reader) const {
   status.state = to_string(reader.state);
   status.file = reader.file.string();
   status.generation = reader.generation_number;
+  status.config = reader.spec.config;
   status.restarts = reader.restarts;
   status.last_error = reader.last_error;
   status.pinned_libraries = retired_.notes(reader.spec.name);

@@ -37,6 +37,9 @@ class Lifecycle {
   /// The same, but an error before the hand-over is returned, and `done` not called.
   Result<void> begin_swap(const std::string& name, const std::filesystem::path& file,
                           std::optional<std::chrono::nanoseconds> probation, Done<SwapReport> done);
+  /// Swaps the reader to the code that it runs already (or last ran), with another config.
+  void configure(const std::string& name, std::string config,
+                 std::optional<std::chrono::nanoseconds> probation, const Done<SwapReport>& done);
   void accept(const std::string& name, const Done<ReaderStatus>& done);
   void rollback(const std::string& name, const Done<ReaderStatus>& done);
   void unload(const std::string& name, const Done<void>& done);
@@ -77,9 +80,18 @@ class Lifecycle {
   Reader& add(const InstanceSpec& spec, const std::filesystem::path& file);
 
   // Swapping
-  Result<void> check_swap(const Reader& reader, const PluginFile& file) const;
-  Result<Generation> replace(Reader& reader, const std::filesystem::path& path, SwapReport& report,
-                             StepTimer& timer);
+  /// What the next generation is to be made of.
+  struct Next {
+    const char* verb;            // for messages
+    const char* event;           // published when it has taken over
+    std::filesystem::path file;  // whose content is loaded
+    std::filesystem::path from;  // where that came from, as the reader's file is shown
+    std::string config;
+  };
+  Result<void> change(Reader& reader, const Next& next, std::optional<std::chrono::nanoseconds> probation,
+                      Done<SwapReport> done);
+  Result<void> check_swap(const Reader& reader, const PluginFile& file, const std::string& config) const;
+  Result<Generation> replace(Reader& reader, const Next& next, SwapReport& report, StepTimer& timer);
   Result<void> hand_over(Reader& reader, const Generation& next, SwapReport& report, StepTimer& timer);
   void end_probation(Reader& reader);
   void finish_probation(Reader& reader);

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "perch/plugin.h"
+#include "readers/config_schema.hpp"
 #include "readers/elf_file.hpp"
 
 namespace perch::readers {
@@ -177,6 +178,8 @@ Result<Manifest> parse_manifest(std::string_view text) {
     const Json schema = json.value("config_schema", Json::object());
     if (!schema.is_object()) return refuse("has a \"config_schema\" that is no object");
     manifest.config_schema = schema.dump();
+    if (const auto usable = ConfigSchema::parse(manifest.config_schema); !usable)
+      return refuse("has a config schema that cannot be used: " + usable.error().message);
     manifest.text = text;
     return manifest;
   } catch (const Json::exception& exception) {

@@ -21,6 +21,8 @@ class PluginFile {
   static Result<PluginFile> open(const std::filesystem::path& path);
 
   const std::filesystem::path& path() const noexcept { return path_; }
+  /// Shows it, from now on, as the file that this one is a copy of.
+  void show_as(std::filesystem::path path) { path_ = std::move(path); }
   const Manifest& manifest() const noexcept { return manifest_; }
 
   /// Copies it to `folder`/<id>.<generation>.<hash>.so (mode 0700, owner only) and returns that path. The

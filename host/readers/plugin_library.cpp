@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 #include <unistd.h>
 
+#include <cstddef>
 #include <cstring>
 #include <memory>
 #include <mutex>
@@ -59,7 +60,8 @@ Result<void> PluginLibrary::check_api() const {
   };
   if (!library_.has(PERCH_PLUGIN_SYMBOL)) return refuse("is not exported");
   const auto& api = library_.get<const perch_plugin_api>(PERCH_PLUGIN_SYMBOL);
-  if (api.struct_size < sizeof(perch_plugin_api)) {
+  // Later versions add members behind these: a larger struct is a newer plugin of the same interface.
+  if (api.struct_size < offsetof(perch_plugin_api, destroy) + sizeof api.destroy) {
     return refuse("has " + std::to_string(api.struct_size) + " bytes, fewer than version 1 of the interface");
   }
   if (api.abi_version != manifest_.abi) {

@@ -39,6 +39,8 @@ class PluginLibrary {
   const Manifest& manifest() const noexcept { return manifest_; }
   std::uint64_t generation() const noexcept { return generation_; }
   std::uint64_t content_hash() const noexcept { return content_hash_; }
+  /// The private copy; there as long as this is loaded.
+  const std::filesystem::path& copy() const noexcept { return copy_; }
   const std::filesystem::path& source() const noexcept {
     return source_;
   }  ///< the file that it was copied from

@@ -3,25 +3,40 @@
 #include <cxxabi.h>
 
 #include <cstring>
+#include <utility>
 
 #include "base/assert.hpp"
+#include "readers/rule_breaches.hpp"
 #include "readers/text.hpp"
 
 namespace perch::readers {
 namespace {
 
-perch_result append_state(void* context, const void* bytes, std::size_t size) noexcept {
-  auto& state = *static_cast<std::string*>(context);
-  if (size > PluginProxy::state_bytes_max - state.size()) return PERCH_FAILED;
-  try {
-    state.append(static_cast<const char*>(bytes), size);
-  } catch (...) {  // out of memory: no exception may cross the interface
-    return PERCH_FAILED;
+/// What a plugin's function did wrong; its message is behind it.
+Error error_of(const std::string& function, perch_result result, const perch_error& error, bool is_create) {
+  const std::string text =
+      clean_text({error.message, strnlen(error.message, sizeof error.message)}, sizeof error.message);
+  const std::string more = text.empty() ? "" : ": " + text;
+  if (result == PERCH_BAD_CONFIG && is_create) {
+    return {
+        ErrorKind::usage, function + (text.empty() ? ": the config is wrong, without a message" : more), {}};
   }
-  return PERCH_OK;
+  if (result == PERCH_BAD_CONFIG) {
+    return {
+        ErrorKind::failed, function + ": returned PERCH_BAD_CONFIG, which is for create alone" + more, {}};
+  }
+  if (result != PERCH_FAILED) {
+    return {ErrorKind::failed,
+            function + ": returned " + std::to_string(result) + ", which is no perch_result" + more,
+            {}};
+  }
+  return {ErrorKind::failed, function + (text.empty() ? ": failed without a message" : more), {}};
 }
 
 }  // namespace
+
+PluginProxy::PluginProxy(const perch_plugin_api& api) noexcept
+    : api_(&api), sink_{sizeof sink_, 0, this, write} {}
 
 /// Calls one of the plugin's functions with a fresh perch_error. The interface allows no exception; one that
 /// comes anyway ends here, where it can still be destroyed by the library that threw it.
@@ -38,10 +53,7 @@ Result<void> PluginProxy::call(const char* function_name, Function&& function) {
     return fail(std::string(function_name) + ": let an exception out, which the interface forbids");
   }
   if (result == PERCH_OK) return {};
-  const std::string text =
-      clean_text({error.message, strnlen(error.message, sizeof error.message)}, sizeof error.message);
-  return fail(result == PERCH_BAD_CONFIG ? ErrorKind::usage : ErrorKind::failed,
-              std::string(function_name) + ": " + (text.empty() ? "failed without a message" : text));
+  return fail(error_of(function_name, result, error, state_ == State::none));
 }
 
 void PluginProxy::expect(State state) const {
@@ -51,11 +63,14 @@ void PluginProxy::expect(State state) const {
 Result<void> PluginProxy::create(const perch_host* host, std::string_view config) {
   expect(State::none);
   thread_ = std::this_thread::get_id();
+  void* made = nullptr;
   auto created = call("create", [&](perch_error* error) {
-    return api_->create(host, {config.data(), config.size()}, &instance_, error);
+    return api_->create(host, {config.data(), config.size()}, &made, error);
   });
-  if (created) state_ = State::created;
-  return created;
+  if (!created) return created;
+  instance_ = made;  // null when the plugin needs none
+  state_ = State::created;
+  return {};
 }
 
 Result<void> PluginProxy::restore(std::uint32_t state_version, std::string_view state) {
@@ -80,11 +95,50 @@ Result<void> PluginProxy::on_commit(const perch_snapshot* previous, const perch_
 
 Result<std::string> PluginProxy::save() {
   expect(State::active);
-  std::string state;
-  const perch_state_sink sink{sizeof sink, 0, &state, append_state};
-  const auto saved = call("save", [&](perch_error* error) { return api_->save(instance_, &sink, error); });
-  if (!saved) return fail(saved.error());
+  is_saving_ = true;
+  auto result = call("save", [&](perch_error* error) { return api_->save(instance_, &sink_, error); });
+  is_saving_ = false;
+  std::string state = std::exchange(saved_, {});
+  const std::string refusal = std::exchange(refusal_, {});
+  if (!result && !refusal.empty()) result.error().message += " (the host took no more: " + refusal + ")";
+  if (!result) return fail(result.error());
+  if (!refusal.empty()) return fail("save: returned PERCH_OK although its state was refused: " + refusal);
   return state;
+}
+
+/// perch_state_sink.write
+perch_result PluginProxy::write(void* context, const void* bytes, std::size_t size) noexcept {
+  auto& self = *static_cast<PluginProxy*>(context);
+  if (std::this_thread::get_id() != self.thread_) {
+    RuleBreaches::of_this_thread().report("perch_state_sink.write", "on another thread than the reader's");
+    return PERCH_FAILED;
+  }
+  try {
+    return self.append(bytes, size);
+  } catch (...) {  // out of memory: no exception may cross the interface
+    return PERCH_FAILED;
+  }
+}
+
+/// What was refused once stays refused: a state with a hole in it is none.
+perch_result PluginProxy::append(const void* bytes, std::size_t size) {
+  if (!is_saving_) {
+    RuleBreaches::of_this_thread().report("perch_state_sink.write", "after save has returned");
+    return PERCH_FAILED;
+  }
+  if (!refusal_.empty()) return PERCH_FAILED;
+  if (bytes == nullptr && size > 0) {
+    refusal_ = "write was given a null pointer for " + std::to_string(size) + " bytes";
+    return PERCH_FAILED;
+  }
+  if (size > state_bytes_max - saved_.size()) {
+    refusal_ = "it is over 1 GiB";
+    return PERCH_FAILED;
+  }
+  refusal_ = "out of memory";  // until it is there
+  saved_.append(static_cast<const char*>(bytes), size);
+  refusal_.clear();
+  return PERCH_OK;
 }
 
 Result<void> PluginProxy::stop() {

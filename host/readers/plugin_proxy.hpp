@@ -20,7 +20,9 @@ class PluginProxy {
   static constexpr std::size_t state_bytes_max = std::size_t{1} << 30;
 
   /// `api` lives until destroy has returned.
-  explicit PluginProxy(const perch_plugin_api& api) noexcept : api_(&api) {}
+  explicit PluginProxy(const perch_plugin_api& api) noexcept;
+  PluginProxy(const PluginProxy&) = delete;  // a plugin may have kept the sink's address
+  PluginProxy& operator=(const PluginProxy&) = delete;
 
   Result<void> create(const perch_host* host, std::string_view config);
   Result<void> restore(std::uint32_t state_version, std::string_view state);
@@ -39,11 +41,20 @@ class PluginProxy {
   template <class Function>
   Result<void> call(const char* function_name, Function&& function);
   void expect(State state) const;
+  static perch_result write(void* context, const void* bytes, std::size_t size) noexcept;
+  perch_result append(const void* bytes, std::size_t size);
 
   const perch_plugin_api* api_;
   void* instance_ = nullptr;
   State state_ = State::none;
-  std::thread::id thread_;
+  std::thread::id thread_;  // constant from create on
+
+  // Of the reader's thread: what save writes, and why no more of it is taken. The sink outlives save, so that
+  // a late call of it can be refused.
+  perch_state_sink sink_{};
+  bool is_saving_ = false;
+  std::string saved_;
+  std::string refusal_;
 };
 
 }  // namespace perch::readers

@@ -34,6 +34,7 @@ struct Generation {
 /// After a hand-over, until accept or rollback.
 struct Probation {
   Generation old;  ///< suspended, its version pinned
+  std::string old_config;
   SteadyTime ends;
   SwapReport report;
   SteadyTime began;

@@ -134,7 +134,11 @@ void ReaderInstance::run() {
     ~Ending() { instance.mark_ended(); }
   } const ending{*this};
 
+  tables_.breaches().own_this_thread();
+  services_.begin_on_this_thread();
+  services_.allow_wake_every(true);
   auto created = proxy_.create(services_.host(), config_);
+  services_.allow_wake_every(false);
   const bool is_created = created.has_value();
   const bool wanted = answer(1, created ? Result<SavedState>(SavedState{}) : fail(created.error()));
   if (is_created && wanted) serve();
@@ -194,7 +198,9 @@ bool ReaderInstance::do_begin(std::uint64_t ticket) {
   Result<void> begun;
   if (from) begun = proxy_.restore(from->state_version, from->bytes);
   if (begun && from) pins_.start_at(std::move(from->snapshot), Clock::now());
+  services_.allow_wake_every(true);
   if (begun) begun = proxy_.start();
+  services_.allow_wake_every(false);
   if (!begun) {
     answer(ticket, fail(begun.error()));
     return false;

@@ -214,6 +214,15 @@ void ReaderManager::swap(std::string name, std::filesystem::path file,
       });
 }
 
+void ReaderManager::configure(std::string name, std::string config,
+                              std::optional<std::chrono::nanoseconds> probation, Done<SwapReport> done) {
+  parts_->ask(
+      [=, name = std::move(name), config = std::move(config), done = std::move(done)](Lifecycle* lifecycle) {
+        if (lifecycle == nullptr) return done(no_manager());
+        lifecycle->configure(name, config, probation, done);
+      });
+}
+
 void ReaderManager::accept(std::string name, Done<ReaderStatus> done) {
   parts_->ask([name = std::move(name), done = std::move(done)](Lifecycle* lifecycle) {
     if (lifecycle == nullptr) return done(no_manager());

@@ -58,6 +58,7 @@ struct ReaderStatus {
   std::string plugin_version;
   std::string state;  ///< running, swapping, probation, failed, restarting, quarantined, refused, stopped
   std::string file;   ///< the file it was loaded from
+  std::string config = "{}";  ///< JSON object
   std::uint64_t generation = 0;
   tree::Version version = 0;  ///< `current` of its last on_commit
   std::uint64_t steps = 0;
@@ -111,6 +112,10 @@ class ReaderManager {
   /// verdict, after probation. `probation`: nullopt: the configured one.
   void swap(std::string name, std::filesystem::path file, std::optional<std::chrono::nanoseconds> probation,
             Done<SwapReport> done);
+  /// The same with the code that the reader has now, whatever became of its file, and another config (a JSON
+  /// object), which a rollback takes back too. A config that the plugin's schema refuses changes nothing.
+  void configure(std::string name, std::string config, std::optional<std::chrono::nanoseconds> probation,
+                 Done<SwapReport> done);
   void accept(std::string name, Done<ReaderStatus> done);
   void rollback(std::string name, Done<ReaderStatus> done);
   void unload(std::string name, Done<void> done);

@@ -5,7 +5,6 @@
 #include <type_traits>
 
 #include "base/assert.hpp"
-#include "base/log.hpp"
 #include "tree/cursor.hpp"
 #include "tree/diff.hpp"
 
@@ -14,44 +13,103 @@ namespace {
 
 constexpr std::uint64_t scan_tag = 0x6e616373'68637270;  // tells an opened cursor from any other memory
 constexpr std::uint64_t diff_tag = 0x66666964'68637270;
+constexpr std::uint64_t failed_tag = 0x6c696166'68637270;
 
 /// What lies in a perch_cursor. Plugins may copy cursors as plain memory.
 struct ScanState {
   std::uint64_t tag;
+  const perch_snapshot* snapshot;
+  tree::Version version;
   const tables::Table* table;
-  const BoundTables* tables;
   tree::Cursor cursor;
 };
 struct DiffState {
   std::uint64_t tag;
+  const perch_snapshot* snapshot;  // the current one, which outlives the previous one
+  const perch_snapshot* previous;
+  tree::Version version;
   const tables::Table* table;
-  const BoundTables* tables;
   tree::Diff diff;
 };
 static_assert(sizeof(ScanState) <= sizeof(perch_cursor) && sizeof(DiffState) <= sizeof(perch_cursor));
 static_assert(alignof(ScanState) <= alignof(perch_cursor) && alignof(DiffState) <= alignof(perch_cursor));
 static_assert(std::is_trivially_copyable_v<ScanState> && std::is_trivially_copyable_v<DiffState>);
 
-/// The cursor's state, or null when it was not opened as that kind.
-template <class State>
-State* opened(perch_cursor* cursor, std::uint64_t tag) noexcept {
-  if (cursor == nullptr || cursor->opaque[0] != tag) return nullptr;
-  return std::launder(reinterpret_cast<State*>(cursor->opaque));
+// ---- The rules. What breaks one is told, and the call does nothing.
+
+constexpr const char* no_table = "with a table index that is not in the plugin's manifest";
+constexpr const char* null_pointer = "with a null pointer where there must be one";
+constexpr const char* no_size = "with a struct whose struct_size is too small";
+constexpr const char* not_opened = "with a cursor that was not opened for it";
+constexpr const char* outlived = "with a cursor whose snapshot is no longer alive";
+
+/// For what belongs to no snapshot.
+void report(const char* function, const char* what) noexcept {
+  RuleBreaches::of_this_thread().report(function, what);
 }
 
-std::uint64_t snapshot_version(const perch_snapshot* snapshot) noexcept { return snapshot->view.version(); }
+bool is_alive(const perch_snapshot* snapshot, const char* function) noexcept {
+  if (snapshot != nullptr && snapshot->tag == perch_snapshot::alive) return true;
+  if (snapshot != nullptr && snapshot->tag == perch_snapshot::dead) {
+    snapshot->tables->breaches().report(function, "with a snapshot that is no longer alive");
+  } else {
+    report(function, snapshot == nullptr ? "with a null snapshot" : "with something that is no snapshot");
+  }
+  return false;
+}
+
+/// The table of a live snapshot, or null.
+const tables::Table* find_table(const perch_snapshot* snapshot, std::uint32_t index,
+                                const char* function) noexcept {
+  if (!is_alive(snapshot, function)) return nullptr;
+  const tables::Table* const table = snapshot->tables->find(index);
+  if (table == nullptr) snapshot->tables->breaches().report(function, no_table);
+  return table;
+}
+
+bool is_same_version(const perch_snapshot* snapshot, tree::Version version) noexcept {
+  return snapshot->tag == perch_snapshot::alive && snapshot->view.version() == version;
+}
+
+/// The cursor's state, or null when it was not opened as that kind, or has outlived its snapshot.
+template <class State>
+State* opened(perch_cursor* cursor, std::uint64_t tag, const char* function) noexcept {
+  if (cursor == nullptr) {
+    report(function, null_pointer);
+    return nullptr;
+  }
+  if (cursor->opaque[0] != tag) {
+    // One whose opening failed is at its end.
+    if (cursor->opaque[0] != failed_tag) report(function, not_opened);
+    return nullptr;
+  }
+  State* const state = std::launder(reinterpret_cast<State*>(cursor->opaque));
+  if (is_same_version(state->snapshot, state->version)) return state;
+  state->snapshot->tables->breaches().report(function, outlived);
+  return nullptr;
+}
+
+// ---- perch_host
+
+std::uint64_t snapshot_version(const perch_snapshot* snapshot) noexcept {
+  return is_alive(snapshot, "snapshot_version") ? snapshot->view.version() : 0;
+}
 std::int64_t snapshot_time_ns(const perch_snapshot* snapshot) noexcept {
-  return snapshot->view.commit_time_ns();
+  return is_alive(snapshot, "snapshot_time_ns") ? snapshot->view.commit_time_ns() : 0;
 }
 
 std::uint64_t table_rows(const perch_snapshot* snapshot, std::uint32_t index) noexcept {
-  const tables::Table* const table = snapshot->tables->find(index);
+  const tables::Table* const table = find_table(snapshot, index, "table_rows");
   return table != nullptr ? snapshot->view.rows(table->index()) : 0;
 }
 
 const void* get(const perch_snapshot* snapshot, std::uint32_t index, const void* key) noexcept {
-  const tables::Table* const table = snapshot->tables->find(index);
-  if (table == nullptr || key == nullptr) return nullptr;
+  const tables::Table* const table = find_table(snapshot, index, "get");
+  if (table == nullptr) return nullptr;
+  if (key == nullptr) {
+    snapshot->tables->breaches().report("get", null_pointer);
+    return nullptr;
+  }
   std::uint64_t words[tree::key_words_max];
   if (!table->codec().encode(static_cast<const std::byte*>(key), words)) return nullptr;
   return snapshot->view.get(table->index(), words);
@@ -59,9 +117,12 @@ const void* get(const perch_snapshot* snapshot, std::uint32_t index, const void*
 
 void get_many(const perch_snapshot* snapshot, std::uint32_t index, const void* keys, std::size_t count,
               const void** values) noexcept {
+  if (count == 0) return;
+  const tables::Table* const table = find_table(snapshot, index, "get_many");
+  const bool has_null = keys == nullptr || values == nullptr;
+  if (table != nullptr && has_null) snapshot->tables->breaches().report("get_many", null_pointer);
   if (values == nullptr) return;
-  const tables::Table* const table = snapshot->tables->find(index);
-  if (table == nullptr || keys == nullptr) {
+  if (table == nullptr || has_null) {
     std::fill_n(values, count, nullptr);
     return;
   }
@@ -98,8 +159,12 @@ bool make_bound(const tables::KeyCodec& codec, const void* record, std::uint32_t
 
 perch_result scan_open(const perch_snapshot* snapshot, std::uint32_t index, const perch_range* range,
                        perch_cursor* cursor) noexcept {
-  cursor->opaque[0] = 0;
-  const tables::Table* const table = snapshot->tables->find(index);
+  if (cursor == nullptr) {
+    report("scan_open", null_pointer);
+    return PERCH_FAILED;
+  }
+  cursor->opaque[0] = failed_tag;
+  const tables::Table* const table = find_table(snapshot, index, "scan_open");
   if (table == nullptr) return PERCH_FAILED;
   std::uint64_t low_words[tree::key_words_max];
   std::uint64_t high_words[tree::key_words_max];
@@ -108,7 +173,7 @@ perch_result scan_open(const perch_snapshot* snapshot, std::uint32_t index, cons
   bool reverse = false;
   if (range != nullptr) {
     if (range->struct_size < sizeof(perch_range)) {
-      snapshot->tables->complain("scan_open with a perch_range that does not say its size");
+      snapshot->tables->breaches().report("scan_open", no_size);
       return PERCH_FAILED;
     }
     const tables::KeyCodec& codec = table->codec();
@@ -119,16 +184,16 @@ perch_result scan_open(const perch_snapshot* snapshot, std::uint32_t index, cons
     }
     reverse = range->reverse != 0;
   }
-  new (cursor->opaque) ScanState{scan_tag, table, snapshot->tables,
+  new (cursor->opaque) ScanState{scan_tag, snapshot, snapshot->view.version(), table,
                                  tree::Cursor(snapshot->view, table->index(), low, high, reverse)};
   return PERCH_OK;
 }
 
 std::uint32_t scan_next(perch_cursor* cursor, void* keys, std::uint32_t max_rows, perch_run* run) noexcept {
-  ScanState* const state = opened<ScanState>(cursor, scan_tag);
-  if (state == nullptr || max_rows == 0 || run == nullptr) return 0;
-  if (run->struct_size < sizeof(perch_run)) {
-    state->tables->complain("scan_next with a perch_run that does not say its size");
+  ScanState* const state = opened<ScanState>(cursor, scan_tag, "scan_next");
+  if (state == nullptr || max_rows == 0) return 0;
+  if (run == nullptr || run->struct_size < sizeof(perch_run)) {
+    state->snapshot->tables->breaches().report("scan_next", run == nullptr ? null_pointer : no_size);
     return 0;
   }
   const tree::Run found = state->cursor.next(max_rows);
@@ -149,26 +214,34 @@ std::uint32_t scan_next(perch_cursor* cursor, void* keys, std::uint32_t max_rows
 
 perch_result diff_open(const perch_snapshot* previous, const perch_snapshot* current, std::uint32_t index,
                        perch_cursor* cursor) noexcept {
-  cursor->opaque[0] = 0;
-  const tables::Table* const table = current->tables->find(index);
-  if (table == nullptr || previous->tables != current->tables ||
-      previous->view.version() > current->view.version()) {
-    current->tables->complain(
-        "diff_open with snapshots or a table that are not its own, or in the wrong order");
+  if (cursor == nullptr) {
+    report("diff_open", null_pointer);
+    return PERCH_FAILED;
+  }
+  cursor->opaque[0] = failed_tag;
+  const tables::Table* const table = find_table(current, index, "diff_open");
+  if (table == nullptr || !is_alive(previous, "diff_open")) return PERCH_FAILED;
+  if (previous->tables != current->tables || previous->view.version() > current->view.version()) {
+    current->tables->breaches().report("diff_open", "with snapshots of two readers, or in the wrong order");
     return PERCH_FAILED;
   }
   // The host's whole record is compared: a row that changed in a field the plugin does not know is a change
   // too.
   new (cursor->opaque)
-      DiffState{diff_tag, table, current->tables,
-                tree::Diff(previous->view, current->view, table->index(), table->value().size())};
+      DiffState{diff_tag, current,
+                previous, current->view.version(),
+                table,    tree::Diff(previous->view, current->view, table->index(), table->value().size())};
   return PERCH_OK;
 }
 
 std::uint32_t diff_next(perch_cursor* cursor, void* keys, std::uint32_t max_changes,
                         perch_change* changes) noexcept {
-  DiffState* const state = opened<DiffState>(cursor, diff_tag);
-  if (state == nullptr || changes == nullptr) return 0;
+  DiffState* const state = opened<DiffState>(cursor, diff_tag, "diff_next");
+  if (state == nullptr || max_changes == 0) return 0;
+  if (changes == nullptr || state->previous->tag != perch_snapshot::alive) {
+    state->snapshot->tables->breaches().report("diff_next", changes == nullptr ? null_pointer : outlived);
+    return 0;
+  }
   const tables::KeyCodec& codec = state->table->codec();
   auto* record = static_cast<std::byte*>(keys);
   std::uint32_t count = 0;
@@ -187,23 +260,11 @@ static_assert(static_cast<int>(tree::ChangeKind::inserted) == PERCH_INSERTED &&
 }  // namespace
 
 BoundTables::BoundTables(const Manifest& manifest, const tables::Catalog& catalog, std::string reader)
-    : reader_(std::move(reader)) {
+    : breaches_(std::move(reader)) {
   for (const ManifestTable& wanted : manifest.tables) {
     tables_.push_back(catalog.find(wanted.name));
     PERCH_ASSERT(tables_.back() != nullptr, "a plugin whose tables were not checked");
   }
-}
-
-const tables::Table* BoundTables::find(std::uint32_t index) const noexcept {
-  if (index < tables_.size()) return tables_[index].get();
-  complain("a table index that is not in its manifest");
-  return nullptr;
-}
-
-void BoundTables::complain(const char* what) const noexcept {
-  // Relaxed: only who is first matters, nothing else is published by the flag.
-  if (complained_.exchange(true, std::memory_order_relaxed)) return;
-  spdlog::error("reader {}: broke the interface's rules: {} (said once; the call failed)", reader_, what);
 }
 
 void fill_snapshot_functions(perch_host& host) noexcept {

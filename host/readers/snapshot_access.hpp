@@ -1,12 +1,13 @@
 // What a plugin can do with a snapshot: the C functions of perch_host that read, over the tree's read side.
 #pragma once
 
-#include <atomic>
+#include <cstdint>
 #include <string>
 #include <vector>
 
 #include "perch/plugin.h"
 #include "readers/manifest.hpp"
+#include "readers/rule_breaches.hpp"
 #include "tables/catalog.hpp"
 #include "tree/snapshot.hpp"
 
@@ -17,15 +18,15 @@ class BoundTables {
  public:
   /// The manifest has been checked against the catalog.
   BoundTables(const Manifest& manifest, const tables::Catalog& catalog, std::string reader);
-  /// Null, and one line in the log, when the plugin has no table of that index.
-  const tables::Table* find(std::uint32_t index) const noexcept;
-  /// Says once per instance that the plugin broke the rules of the interface: a flood would help nobody.
-  void complain(const char* what) const noexcept;
+  /// Null when the plugin has no table of that index.
+  const tables::Table* find(std::uint32_t index) const noexcept {
+    return index < tables_.size() ? tables_[index].get() : nullptr;
+  }
+  const RuleBreaches& breaches() const noexcept { return breaches_; }
 
  private:
   std::vector<tables::TablePtr> tables_;
-  std::string reader_;
-  mutable std::atomic<bool> complained_{false};
+  const RuleBreaches breaches_;
 };
 
 /// Sets the reading members of `host`.
@@ -33,8 +34,13 @@ void fill_snapshot_functions(perch_host& host) noexcept;
 
 }  // namespace perch::readers
 
-/// One version as an instance sees it. Its address stays the same as long as the plugin may use it.
+/// One version as an instance sees it. Its address stays the same as long as the plugin may use it, and the
+/// memory there stays a perch_snapshot as long as the instance: so a dead one can be told.
 struct perch_snapshot {
+  static constexpr std::uint64_t alive = 0x746f6873'68637270;  // tells one from any other memory, too
+  static constexpr std::uint64_t dead = 0x64616564'68637270;
+
   perch::tree::Snapshot view;
   const perch::readers::BoundTables* tables = nullptr;
+  std::uint64_t tag = alive;
 };

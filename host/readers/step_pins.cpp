@@ -16,12 +16,14 @@ void StepPins::Side::give_up() noexcept {
   if (slot_claimed) slot.unpin();
   shared.reset();
   snapshot.view = tree::Snapshot();
+  snapshot.tag = perch_snapshot::dead;
   note->clear();
 }
 
 void StepPins::start_at(tree::SharedSnapshot snapshot, Time now) {
   Side& side = sides_[current_];
   side.give_up();
+  side.snapshot.tag = perch_snapshot::alive;
   if (snapshot == nullptr) return;
   side.snapshot.view = snapshot->snapshot();
   side.shared = std::move(snapshot);
@@ -34,6 +36,7 @@ void StepPins::begin_step(Time now) {
   side.give_up();
   if (!std::exchange(side.slot_claimed, true)) side.slot = reads_.claim_slot();
   side.snapshot.view = side.slot.pin();
+  side.snapshot.tag = perch_snapshot::alive;
   side.note->set(side.snapshot.view.version(), now);
 }
 

@@ -3,7 +3,9 @@
 #include <utility>
 
 #include "base/units.hpp"
+#include "readers/config_schema.hpp"
 #include "readers/lifecycle.hpp"
+#include "readers/text.hpp"
 
 namespace perch::readers {
 namespace {
@@ -14,13 +16,15 @@ constexpr auto callback_min = std::chrono::milliseconds(100);
 }  // namespace
 
 /// Everything that can be known before the new code is loaded.
-Result<void> Lifecycle::check_swap(const Reader& reader, const PluginFile& file) const {
+Result<void> Lifecycle::check_swap(const Reader& reader, const PluginFile& file,
+                                   const std::string& config) const {
   const Manifest& next = file.manifest();
   if (next.id != reader.spec.plugin) {
     return fail(ErrorKind::refused, "reader " + reader.spec.name + " runs plugin " + reader.spec.plugin +
                                         ", but " + file.path().string() + " is plugin " + next.id);
   }
   if (auto fits = check_compatible(next, host_.catalog); !fits) return fits;
+  if (auto fits = check_config(next, config); !fits) return fits;
   if (!reader.generation.instance) return {};  // no state to take over
   const std::uint32_t state = reader.generation.plugin->manifest().state_version;
   if (state < next.state_oldest || state > next.state_version) {
@@ -43,6 +47,30 @@ Result<void> Lifecycle::begin_swap(const std::string& name, const std::filesyste
   const auto found = find(name);
   if (!found) return fail(found.error());
   Reader& reader = **found;
+  const std::filesystem::path& from = file.empty() ? reader.file : file;
+  return change(reader, {"swap", "reader.swapped", from, from, reader.spec.config}, probation,
+                std::move(done));
+}
+
+void Lifecycle::configure(const std::string& name, std::string config,
+                          std::optional<std::chrono::nanoseconds> probation, const Done<SwapReport>& done) {
+  const auto found = find(name);
+  if (!found) return done(fail(found.error()));
+  Reader& reader = **found;
+  // The file may have changed, or be gone; the generation's own copy is what runs.
+  const auto& plugin = reader.generation.plugin;
+  const std::filesystem::path code = plugin ? plugin->copy() : reader.file;
+  if (const auto changed = change(
+          reader, {"configure", "reader.configured", code, reader.file, std::move(config)}, probation, done);
+      !changed) {
+    done(fail(changed.error()));
+  }
+}
+
+/// An error before the hand-over is returned, and `done` not called.
+Result<void> Lifecycle::change(Reader& reader, const Next& next,
+                               std::optional<std::chrono::nanoseconds> probation, Done<SwapReport> done) {
+  const std::string& name = reader.spec.name;
   if (reader.probation) {
     return fail(ErrorKind::refused, "reader " + name + " is in probation; first `perch accept " + name +
                                         "` or `perch rollback " + name + "`");
@@ -53,10 +81,10 @@ Result<void> Lifecycle::begin_swap(const std::string& name, const std::filesyste
   report.from_version = reader.plugin_version;
   const ReaderState before = std::exchange(reader.state, ReaderState::swapping);
   publish_status();
-  auto old = replace(reader, file.empty() ? reader.file : file, report, timer);
+  auto old = replace(reader, next, report, timer);
   if (!old) {
     reader.state = before;
-    reader.last_error = "swap: " + old.error().message;
+    reader.last_error = std::string(next.verb) + ": " + full_text(old.error());
     publish_status();
     return fail(old.error());
   }
@@ -65,12 +93,14 @@ Result<void> Lifecycle::begin_swap(const std::string& name, const std::filesyste
   report.steps = timer.take();
   reader.last_error.clear();
   reader.restart_tracker.forget();
-  publish_event("reader.swapped", name, reader.generation_number, "", reader.file);
+  publish_event(next.event, name, reader.generation_number, "", reader.file);
 
   const SteadyTime now = std::chrono::steady_clock::now();
   // Nothing to go back to: a reader that did not run has no probation.
   const auto trial = old->instance ? probation.value_or(spec_.probation) : std::chrono::nanoseconds(0);
-  reader.probation = Probation{std::move(*old), now + trial, std::move(report), now, std::move(done)};
+  reader.probation = Probation{
+      std::move(*old), std::exchange(reader.spec.config, next.config), now + trial, std::move(report), now,
+      std::move(done)};
   reader.state = ReaderState::probation;
   if (trial.count() <= 0) {
     finish_probation(reader);
@@ -80,29 +110,30 @@ Result<void> Lifecycle::begin_swap(const std::string& name, const std::filesyste
   return {};
 }
 
-/// Puts a generation of `path` in the reader's place and returns the old one: suspended, or without an
+/// Puts the next generation in the reader's place and returns the old one: suspended, or without an
 /// instance when none ran. After an error everything is as it was.
-Result<Generation> Lifecycle::replace(Reader& reader, const std::filesystem::path& path, SwapReport& report,
+Result<Generation> Lifecycle::replace(Reader& reader, const Next& next, SwapReport& report,
                                       StepTimer& timer) {
-  auto file = PluginFile::open(path);
+  auto file = PluginFile::open(next.file);
   if (!file) return fail(file.error());
-  if (auto checked = check_swap(reader, *file); !checked) return fail(checked.error());
+  file->show_as(next.from);
+  if (auto checked = check_swap(reader, *file, next.config); !checked) return fail(checked.error());
   timer.done("read manifest");
-  auto next = load_generation(*file, timer);
-  if (!next) return fail(next.error());
+  auto generation = load_generation(*file, timer);
+  if (!generation) return fail(generation.error());
 
-  Result<void> handed = create_instance(*next, reader.spec);
+  Result<void> handed = create_instance(*generation, {reader.spec.name, reader.spec.plugin, next.config});
   if (handed) {
     timer.done("create");
-    handed = hand_over(reader, *next, report, timer);
+    handed = hand_over(reader, *generation, report, timer);
   }
   if (!handed) {
-    const std::string left = retired_.retire(std::move(*next), reader.spec.name);
+    const std::string left = retired_.retire(std::move(*generation), reader.spec.name);
     if (!left.empty()) handed.error().details.push_back(left);
     return fail(handed.error());
   }
   Generation old = std::exchange(reader.generation, {});
-  adopt(reader, std::move(*next));
+  adopt(reader, std::move(*generation));
   return old;
 }
 
@@ -165,9 +196,11 @@ void Lifecycle::bring_back_old(Reader& reader, const std::string& fault) {
   Probation probation = std::move(*reader.probation);
   reader.probation.reset();
   const std::string& name = reader.spec.name;
-  const std::string failed_version = reader.plugin_version;
+  const std::string failed_version =
+      reader.plugin_version + (reader.spec.config == probation.old_config ? "" : " with its new config");
   const std::string left = retired_.retire(std::exchange(reader.generation, {}), name);
   adopt(reader, std::move(probation.old));
+  reader.spec.config = std::move(probation.old_config);
   reader.state = ReaderState::running;
   const std::string runs_again = "reader " + name + " runs " + reader.plugin_version +
                                  " again, from version " + std::to_string(probation.report.at_version) +

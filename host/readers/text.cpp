@@ -14,4 +14,10 @@ std::string clean_text(std::string_view text, std::size_t bytes_max) {
       .get<std::string>();
 }
 
+std::string full_text(const Error& error) {
+  std::string text = error.message;
+  for (const std::string& detail : error.details) text += "; " + detail;
+  return text;
+}
+
 }  // namespace perch::readers

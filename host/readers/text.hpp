@@ -5,10 +5,15 @@
 #include <string>
 #include <string_view>
 
+#include "base/result.hpp"
+
 namespace perch::readers {
 
 /// Bytes that are not UTF-8 become U+FFFD, control characters become spaces, what is beyond `bytes_max` is
 /// cut.
 std::string clean_text(std::string_view text, std::size_t bytes_max);
+
+/// An error as one line: the message and its details.
+std::string full_text(const Error& error);
 
 }  // namespace perch::readers

@@ -1,0 +1,35 @@
+#include "readers/rule_breaches.hpp"
+
+#include <algorithm>
+
+#include "base/log.hpp"
+
+namespace perch::readers {
+namespace {
+
+thread_local const RuleBreaches* this_threads = nullptr;
+
+}  // namespace
+
+void RuleBreaches::report(const char* function, const char* what) const noexcept {
+  {
+    const std::lock_guard lock(mutex_);
+    const auto end = told_.begin() + static_cast<std::ptrdiff_t>(count_);
+    const bool is_known = std::any_of(told_.begin(), end, [&](const Breach& breach) {
+      return breach.function == function && breach.what == what;
+    });
+    if (is_known || count_ == told_.size()) return;
+    told_[count_++] = {function, what};
+  }
+  spdlog::error("reader {}: broke the interface's rules: {} {} (said once; the call did nothing)", reader_,
+                function, what);
+}
+
+const RuleBreaches& RuleBreaches::of_this_thread() noexcept {
+  static const RuleBreaches unknown("(on a thread of a plugin's own)");
+  return this_threads != nullptr ? *this_threads : unknown;
+}
+
+void RuleBreaches::own_this_thread() const noexcept { this_threads = this; }
+
+}  // namespace perch::readers
