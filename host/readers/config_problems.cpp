@@ -43,6 +43,13 @@ bool is_of_type(const Json& value, const std::string& type) {
   return value.is_string();
 }
 
+/// Exact for each number that JSON integers have here; the library's own comparison wraps the large ones.
+long double exact(const Json& number) {
+  if (number.is_number_unsigned()) return static_cast<long double>(number.get<std::uint64_t>());
+  if (number.is_number_integer()) return static_cast<long double>(number.get<std::int64_t>());
+  return number.get<double>();
+}
+
 /// Characters, not bytes.
 std::size_t length_of(const std::string& text) {
   return static_cast<std::size_t>(std::count_if(
@@ -177,10 +184,10 @@ class Finder {
             std::string("must be ") + phrase + " " + shown(*bound) + ", not " + shown(value));
       }
     };
-    limit("minimum", "at least", [&](const Json& bound) { return value < bound; });
-    limit("maximum", "at most", [&](const Json& bound) { return value > bound; });
-    limit("exclusiveMinimum", "more than", [&](const Json& bound) { return value <= bound; });
-    limit("exclusiveMaximum", "less than", [&](const Json& bound) { return value >= bound; });
+    limit("minimum", "at least", [&](const Json& bound) { return exact(value) < exact(bound); });
+    limit("maximum", "at most", [&](const Json& bound) { return exact(value) > exact(bound); });
+    limit("exclusiveMinimum", "more than", [&](const Json& bound) { return exact(value) <= exact(bound); });
+    limit("exclusiveMaximum", "less than", [&](const Json& bound) { return exact(value) >= exact(bound); });
     limit("multipleOf", "a multiple of",
           [&](const Json& bound) { return !is_multiple(value.get<double>(), bound.get<double>()); });
   }
@@ -204,8 +211,12 @@ class Finder {
                            " bytes; texts that the schema gives a pattern for have at most " +
                            std::to_string(matched_bytes_max));
     } else if (!matches_(pattern->get<std::string>(), text)) {
+      const auto words = schema.find("x-pattern-words");
       add(lines, schema, place,
-          "must match the pattern " + pattern->get<std::string>() + ", not " + shown(Json(text)));
+          "must " +
+              (words != schema.end() ? "be " + clean_text(words->get_ref<const std::string&>(), 160)
+                                     : "match the pattern " + pattern->get<std::string>()) +
+              ", not " + shown(Json(text)));
     }
   }
 

@@ -51,6 +51,12 @@ Result<Patterns> compile(const std::vector<std::string>& texts) {
   return patterns;
 }
 
+/// valijson takes an integer over INT64_MAX for a negative one.
+bool has_larger_integers(const Json& config) {
+  if (config.is_number_unsigned()) return config.get<std::uint64_t>() > INT64_MAX;
+  return config.is_structured() && std::any_of(config.begin(), config.end(), has_larger_integers);
+}
+
 /// "<root>", "[window]", "[0]" → config[window][0]
 std::string place_of(const std::vector<std::string>& context) {
   std::string place = "config";
@@ -107,7 +113,7 @@ std::vector<std::string> ConfigSchema::problems(const Json& config) const {
   ConfigProblems found = find_config_problems(parts_->json, config, matches);
   // valijson has the last word, in its own words only where there are no better ones: they are about the
   // schema. What is too large is not for it.
-  if (!found.lines.empty()) return std::move(found.lines);
+  if (!found.lines.empty() || has_larger_integers(config)) return std::move(found.lines);
   try {
     return parts_->verdict(config);
   } catch (const std::exception& error) {

@@ -113,7 +113,7 @@ perch_result HostServices::publish(perch_string topic, perch_string json) {
 }
 
 void HostServices::wake_every(std::uint64_t interval_ns) {
-  if (std::this_thread::get_id() != reader_thread_) {
+  if (reader_thread_ != std::thread::id() && reader_thread_ != std::this_thread::get_id()) {
     return breaches_.report("wake_every", "on another thread than the reader's");
   }
   if (!wake_every_allowed_) return breaches_.report("wake_every", "outside create and start");

@@ -36,7 +36,7 @@ class HostServices {
   std::uint64_t wake_interval_ns() const noexcept {
     return wake_interval_ns_.load(std::memory_order_relaxed);
   }
-  /// This is the reader's thread: before create, once. [reader thread]
+  /// This is the reader's thread: before create, once; without it any may call wake_every. [reader thread]
   void begin_on_this_thread() noexcept { reader_thread_ = std::this_thread::get_id(); }
   /// wake_every is for create and start alone. [reader thread]
   void allow_wake_every(bool is_allowed) noexcept { wake_every_allowed_ = is_allowed; }
@@ -56,8 +56,8 @@ class HostServices {
   const std::uint64_t generation_;
   const std::shared_ptr<LiveStats> stats_;
   perch_host host_{};
-  std::thread::id reader_thread_;    // constant from create on
-  bool wake_every_allowed_ = false;  // of the reader's thread
+  std::thread::id reader_thread_;   // constant from create on
+  bool wake_every_allowed_ = true;  // of the reader's thread
   // Relaxed: both are written by the reader's thread, and a publication of another thread is not ordered
   // against it.
   std::atomic<std::uint64_t> wake_interval_ns_{0};

@@ -136,7 +136,6 @@ void ReaderInstance::run() {
 
   tables_.breaches().own_this_thread();
   services_.begin_on_this_thread();
-  services_.allow_wake_every(true);
   auto created = proxy_.create(services_.host(), config_);
   services_.allow_wake_every(false);
   const bool is_created = created.has_value();

@@ -89,6 +89,7 @@ constexpr auto keywords = std::to_array<Keyword>({
     {"type", Rule::type_names},
     {"uniqueItems", Rule::boolean},
     {"writeOnly", Rule::unused},
+    {"x-pattern-words", Rule::text},
 });
 
 const Keyword* find_keyword(std::string_view name) {

@@ -26,9 +26,9 @@ struct UsableSchema {
   std::vector<std::string> patterns;
 };
 
-/// Draft 7 without `patternProperties`; `$ref` to "#", "#/definitions/NAME" and "#/$defs/NAME" alone. The
-/// error names the place, e.g. `config_schema.properties.top.minimum: must be a number`. Never throws, loads
-/// nothing from elsewhere.
+/// Draft 7 without `patternProperties`, with `x-pattern-words`: what a pattern means, for people. `$ref` to
+/// "#", "#/definitions/NAME" and "#/$defs/NAME" alone. The error names the place, e.g.
+/// `config_schema.properties.top.minimum: must be a number`. Never throws, loads nothing from elsewhere.
 Result<UsableSchema> check_schema_rules(nlohmann::json schema);
 
 /// The schema that a checked one refers to, or itself.

@@ -227,32 +227,20 @@ static perch_result stop(void* instance, perch_error* error) {
 
 static void destroy(void* instance) { free(instance); }
 
+#define MEMBERS(size)                                                                                    \
+  {                                                                                                      \
+    size, PERCH_ABI_VERSION, note.text, sizeof note.text, create, restore, start, on_commit, save, stop, \
+        destroy                                                                                          \
+  }
+
 #ifdef LARGER_INTERFACE
 /* A newer plugin of the same interface version: it has members that this host does not know. */
 struct larger_api {
   perch_plugin_api known;
   void (*more[4])(void);
 };
-#define API_TYPE struct larger_api
-#define API_BEGIN {
-#define API_END \
-  }             \
-  , { NULL, NULL, NULL, NULL }
+PERCH_EXPORT extern const struct larger_api larger_plugin __asm__(PERCH_PLUGIN_SYMBOL);
+const struct larger_api larger_plugin = {MEMBERS(sizeof larger_plugin), {NULL, NULL, NULL, NULL}};
 #else
-#define API_TYPE perch_plugin_api
-#define API_BEGIN
-#define API_END
+const perch_plugin_api perch_plugin = MEMBERS(sizeof perch_plugin);
 #endif
-
-PERCH_EXPORT extern const API_TYPE perch_plugin;
-const API_TYPE perch_plugin = {API_BEGIN sizeof(API_TYPE),
-                               PERCH_ABI_VERSION,
-                               note.text,
-                               sizeof note.text,
-                               create,
-                               restore,
-                               start,
-                               on_commit,
-                               save,
-                               stop,
-                               destroy API_END};

@@ -73,6 +73,11 @@ TEST_CASE("every keyword that a config schema is likely to use has words of its 
         Lines{"config.x: must have at most 1 character, not 2"});
   CHECK(problems_of_x(R"({"pattern":"^a+$"})", "\"ab\"") ==
         Lines{"config.x: must match the pattern ^a+$, not \"ab\""});
+  CHECK(problems_of_x(R"({"pattern":"^[0-9]+s$","x-pattern-words":"a duration such as 5s"})", "\"5\"") ==
+        Lines{"config.x: must be a duration such as 5s, not \"5\""});
+  CHECK(problems_of_x(R"({"minimum":-5})", "9223372036854775808").empty());
+  CHECK(problems_of_x(R"({"maximum":9000000000000000000})", "18446744073709551615") ==
+        Lines{"config.x: must be at most 9000000000000000000, not 18446744073709551615"});
   CHECK(problems_of_x(R"({"maxItems":1})", "[1,2]") == Lines{"config.x: must have at most 1 item, not 2"});
   CHECK(problems_of_x(R"({"uniqueItems":true})", "[1,2,1]") ==
         Lines{"config.x: has 1 twice; its items must differ"});
