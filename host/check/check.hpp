@@ -52,5 +52,13 @@ void check_unmappable(CheckContext& context);
 void check_libraries(CheckContext& context);
 void check_load(CheckContext& context);
 void check_life_cycle(CheckContext& context);
+void check_instances(CheckContext& context);
+void check_grown_records(CheckContext& context);
+void check_state(CheckContext& context);
+void check_damaged_state(CheckContext& context);
+void check_config(CheckContext& context);
+void check_output(CheckContext& context);
+void check_callbacks(CheckContext& context);
+void check_leftovers(CheckContext& context);
 
 }  // namespace perch::check

@@ -52,6 +52,22 @@ void report_holding(const std::set<std::string>& before, const std::string& plug
   }
 }
 
+/// Libraries of the host's own that keep what is registered with them, such as loggers, are shared with a
+/// plugin that needs them: pointers to its code would stay there.
+void report_shared(const ElfFacts& facts, const std::set<std::string>& before, CheckReport& report) {
+  for (const std::string& library : facts.needed) {
+    const auto loaded = std::find_if(before.begin(), before.end(),
+                                     [&](const std::string& path) { return path.ends_with("/" + library); });
+    if (loaded == before.end() || library.starts_with("libstdc++.")) continue;
+    if (readers::why_library_never_unmaps(*loaded).empty()) continue;
+    report.warn(
+        library +
+            " is the host's own too, and it has objects that all share: what the plugin registers there "
+            "stays when the plugin goes",
+        "do without it in a plugin; to log there is the host's log");
+  }
+}
+
 }  // namespace
 
 void check_libraries(CheckContext& context) {
@@ -72,6 +88,7 @@ void check_libraries(CheckContext& context) {
     return report.done("it cannot be loaded");
   }
   report_holding(before, copy->string(), report);
+  report_shared(*facts, before, report);
   std::string names;
   for (const std::string& library : facts->needed) names += (names.empty() ? "" : ", ") + library;
   report.measure("needed", facts->needed);

@@ -1,9 +1,5 @@
 // The life of an instance, in every order that the interface allows, over tables made from the plugin's
 // manifest.
-#include <memory>
-
-#include "check/check.hpp"
-#include "check/loaded_plugin.hpp"
 #include "check/plugin_life.hpp"
 #include "check/sample_tables.hpp"
 
@@ -212,43 +208,32 @@ constexpr Play plays[] = {
 
 /// False: there was no time for it.
 bool run_play(const Play& play, Records records, Stage& stage) {
-  if (stage.context.is_time_over()) return false;
-  const std::string name =
-      std::string(play.name) + (records == Records::grown ? ", the host's records grown" : "");
-  auto tables = SampleTables::make(stage.library.manifest(), records, stage.context.options.seed);
-  if (!tables) {
-    stage.context.report.fail(tables.error().message);
-    return true;
-  }
-  play.run(stage, **tables, name, stage.context.options.rows);
+  if (stage.context().is_time_over()) return false;
+  const bool is_grown = records == Records::grown;
+  const std::string name = std::string(play.name) + (is_grown ? ", the host's records grown" : "");
+  play.run(stage, *stage.new_tables(records), name, stage.options().rows);
   return true;
+}
+
+std::string run_all_plays(Stage& stage) {
+  constexpr std::size_t wanted = 2 * std::size(plays);
+  std::size_t played = 0;
+  if (stage.config() != "{}") stage.report().note("with the config " + stage.config());
+  for (const Play& play : plays) {
+    for (const Records records : {Records::as_built, Records::grown}) {
+      played += run_play(play, records, stage) ? 1 : 0;
+    }
+  }
+  if (played < wanted) {
+    stage.report().warn("there was time for " + std::to_string(played) + " of " + std::to_string(wanted) +
+                            " orders only: its callbacks are slow",
+                        "give --deadline, or fewer --rows");
+  }
+  return std::to_string(played) + " orders of calls, " + std::to_string(stage.seen().callbacks()) + " calls";
 }
 
 }  // namespace
 
-void check_life_cycle(CheckContext& context) {
-  const auto library = load_plugin(context);
-  if (library == nullptr) return context.report.done("it was not loaded");
-  std::size_t played = 0;
-  std::uint64_t callbacks = 0;
-  {
-    Stage stage{.context = context, .library = *library, .config = context.options.config.value_or("{}")};
-    for (const Play& play : plays) {
-      for (const Records records : {Records::as_built, Records::grown}) {
-        played += run_play(play, records, stage) ? 1 : 0;
-      }
-    }
-    callbacks = stage.seen.callbacks();
-    stage.report_repetitions();
-  }
-  unload_plugin(context, *library);
-  constexpr std::size_t wanted = 2 * std::size(plays);
-  if (played < wanted) {
-    context.report.warn("there was time for " + std::to_string(played) + " of " + std::to_string(wanted) +
-                            " orders only: its callbacks are slow",
-                        "give --deadline, or fewer --rows");
-  }
-  context.report.done(std::to_string(played) + " orders of calls, " + std::to_string(callbacks) + " calls");
-}
+void check_life_cycle(CheckContext& context) { run_on_stage(context, run_all_plays); }
 
 }  // namespace perch::check

@@ -3,6 +3,7 @@
 
 #include "check/check.hpp"
 #include "check/elf_facts.hpp"
+#include "check/sample_tables.hpp"
 #include "readers/plugin_file.hpp"
 
 namespace perch::check {
@@ -58,6 +59,10 @@ void check_manifest(CheckContext& context) {
   }
   if (manifest.tables.empty()) {
     report.warn("the plugin reads no table: its steps tell it nothing but that something was committed");
+  }
+  // No host can have a key over 64 bytes, say.
+  if (const auto possible = SampleTables::make(manifest, Records::as_built, Values::odd, 0); !possible) {
+    report.fail(possible.error().message, "a host has no such table");
   }
   judge_schema(manifest, report);
   report.measure("id", manifest.id);

@@ -27,7 +27,9 @@ const char* to_string(Verdict verdict) noexcept {
   return "?";
 }
 
-void CheckReport::now(const std::string& activity) { send({{"now", cut(activity)}}); }
+void CheckReport::now(const std::string& who, const std::string& activity) {
+  send({{"now", {{"who", who}, {"what", cut(activity)}}}});
+}
 
 void CheckReport::note(const std::string& text) {
   {
@@ -60,7 +62,10 @@ void CheckReport::send(const Json& line) {
   while (sent < text.size()) {
     const ssize_t wrote = ::write(to_.get(), text.data() + sent, text.size() - sent);
     if (wrote < 0 && errno == EINTR) continue;
-    if (wrote < 0) return;
+    if (wrote < 0) {
+      is_lost_ = true;
+      return;
+    }
     sent += static_cast<std::size_t>(wrote);
   }
 }

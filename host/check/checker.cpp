@@ -57,10 +57,17 @@ bool failed(const CheckSummary& summary, std::string_view name) {
   });
 }
 
+bool is_never_loaded(const CheckSummary& summary) {
+  return std::any_of(summary.results.begin(), summary.results.end(), [](const CheckResult& result) {
+    return result.name == "load" && result.measured.value("loads", 1) == 0;
+  });
+}
+
 /// Why a check would tell nothing after those made so far; "" when it does.
 std::string why_skipped(const Check& check, const CheckSummary& summary) {
   if (failed(summary, "manifest")) return "no plugin that this host can use";
-  if (check.runs_plugin && failed(summary, "libraries")) return "it cannot be loaded";
+  if (check.runs_plugin && (failed(summary, "libraries") || is_never_loaded(summary)))
+    return "it cannot be loaded";
   return {};
 }
 
@@ -83,8 +90,9 @@ Result<CheckSummary> check_plugin(const CheckOptions& options, const std::vector
     if (!wanted && &check != all_checks().data()) continue;
     const std::string why = why_skipped(check, summary);
     if (progress.begins && why.empty()) progress.begins(check);
-    auto result = why.empty() ? run_check_in_child(check, options, folder->path(), program)
-                              : Result<CheckResult>(skipped(check, why));
+    auto result = why.empty()
+                      ? run_check_in_child(check, options, folder->path(), program, progress.is_stopped)
+                      : Result<CheckResult>(skipped(check, why));
     if (!result) return fail(result.error());
     set_headline(check, *result);
     summary.results.push_back(std::move(*result));

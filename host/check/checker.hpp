@@ -13,6 +13,7 @@ namespace perch::check {
 struct CheckProgress {
   std::function<void(const Check&)> begins;       ///< may be empty
   std::function<void(const CheckResult&)> ended;  ///< may be empty
+  std::function<bool()> is_stopped;               ///< the user wants no more of it; may be empty
 };
 
 struct CheckSummary {
@@ -22,7 +23,7 @@ struct CheckSummary {
 };
 
 /// `only`: names of checks, empty for all; the manifest is always looked at. `program`: see
-/// run_check_in_child. Errors: the file cannot be read, no child can be started.
+/// run_check_in_child. Errors: the file cannot be read, no child can be started, the user stopped it.
 Result<CheckSummary> check_plugin(const CheckOptions& options, const std::vector<std::string>& only,
                                   const std::vector<std::string>& program, const CheckProgress& progress);
 

@@ -13,6 +13,14 @@ constexpr Check checks[] = {
     {"libraries", "the libraries and symbols that it needs are there", true, check_libraries},
     {"load", "it can be loaded and unloaded over and over, and is gone each time", true, check_load},
     {"life-cycle", "it can be called in every legal order", true, check_life_cycle},
+    {"instances", "several of it live side by side", true, check_instances},
+    {"grown-records", "it reads the records of a host whose records have grown", true, check_grown_records},
+    {"state", "what save writes, restore takes over", true, check_state},
+    {"damaged-state", "damaged states are refused or taken, and do no harm", true, check_damaged_state},
+    {"config", "configs that its schema allows are accepted, or refused with a message", true, check_config},
+    {"output", "what it publishes, logs and counts is what a host takes", true, check_output},
+    {"callbacks", "its callbacks return soon", true, check_callbacks},
+    {"leftovers", "nothing of it is left when its instances are gone", true, check_leftovers},
 };
 
 }  // namespace

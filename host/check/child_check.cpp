@@ -7,8 +7,10 @@
 
 #include <cerrno>
 #include <cstring>
+#include <map>
 
 #include "base/units.hpp"
+#include "check/host_complaints.hpp"
 #include "ingest/child_process.hpp"
 #include "readers/text.hpp"
 
@@ -20,7 +22,9 @@ using Clock = std::chrono::steady_clock;
 constexpr std::size_t report_bytes_max = std::size_t{256} << 20;
 constexpr std::size_t line_bytes_max = std::size_t{1} << 20;
 constexpr std::size_t printed_bytes_max = 4096;  // what is kept of the plugin's own output
-constexpr std::size_t findings_kept_max = 12;    // a report is to be read
+constexpr std::int64_t look_every_ms = 100;      // whether to stop
+constexpr int exit_report_lost = 97;
+constexpr std::size_t findings_kept_max = 12;  // a report is to be read
 constexpr int report_fd = 400;  // out of the way of descriptors that a plugin may mistake for its own
 
 // ---- The argument that the child gets
@@ -66,7 +70,15 @@ class Listener {
   }
 
   bool is_done() const noexcept { return is_done_; }
-  const std::string& activity() const noexcept { return activity_; }
+  /// What was being done when the last was heard: by instances, else by the check itself.
+  std::string activity() const {
+    std::string text;
+    for (const auto& [who, what] : activities_) {
+      if (!who.empty() && !what.empty()) text += (text.empty() ? "" : ", or ") + who + ": " + what;
+    }
+    const auto check = activities_.find("");
+    return text.empty() && check != activities_.end() ? check->second : text;
+  }
   const std::string& printed() const noexcept { return printed_; }
 
  private:
@@ -76,7 +88,7 @@ class Listener {
     const std::string kind = line.begin().key();
     const Json& value = line.begin().value();
     if (kind == "now") {
-      activity_ = value.get<std::string>();
+      activities_[value.at("who").get<std::string>()] = value.at("what").get<std::string>();
     } else if (kind == "note") {
       result_.notes.push_back(value.get<std::string>());
     } else if (kind == "measured") {
@@ -105,7 +117,7 @@ class Listener {
 
   CheckResult& result_;
   std::string line_;
-  std::string activity_;
+  std::map<std::string, std::string> activities_;  // by who
   std::string printed_;
   std::size_t bytes_ = 0;
   bool is_done_ = false;
@@ -124,17 +136,19 @@ bool drain(int fd, Take&& take) {
   }
 }
 
-enum class Ending { ended, out_of_time, too_much };
+enum class Ending { ended, out_of_time, too_much, stopped };
 
 /// Listens until the child has ended, which its report alone would not tell: processes that the plugin
 /// started may hold the pipe open.
-Ending listen(const ingest::ChildProcess& child, Listener& listener, Clock::time_point deadline) {
+Ending listen(const ingest::ChildProcess& child, Listener& listener, Clock::time_point deadline,
+              const std::function<bool()>& is_stopped) {
   bool sane = true;
   pollfd waits[] = {{child.pidfd(), POLLIN, 0}, {child.output(), POLLIN, 0}, {child.errors(), POLLIN, 0}};
   while (true) {
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now()).count();
     if (left <= 0) return Ending::out_of_time;
-    if (::poll(waits, 3, static_cast<int>(std::min<std::int64_t>(left, 1'000'000))) < 0 && errno != EINTR) {
+    if (is_stopped && is_stopped()) return Ending::stopped;
+    if (::poll(waits, 3, static_cast<int>(std::min(left, look_every_ms))) < 0 && errno != EINTR) {
       return Ending::out_of_time;
     }
     if (waits[1].revents != 0 &&
@@ -182,6 +196,10 @@ std::optional<Finding> judge_ending(Ending ending, const ingest::ExitStatus& sta
                        : "repeat it with the same options in a debugger, or build the plugin with "
                          "-fsanitize=address,undefined"};
   }
+  if (!listener.is_done() && status.code == exit_report_lost) {
+    return Finding{Verdict::fail, "it closed the descriptor of this report" + during,
+                   "close the descriptors that you opened, and no others"};
+  }
   if (!listener.is_done()) {
     return Finding{Verdict::fail,
                    "it ended the process (exit code " + std::to_string(status.code) + ")" + during,
@@ -194,7 +212,8 @@ std::optional<Finding> judge_ending(Ending ending, const ingest::ExitStatus& sta
 
 Result<CheckResult> run_check_in_child(const Check& check, const CheckOptions& options,
                                        const std::filesystem::path& folder,
-                                       const std::vector<std::string>& program) {
+                                       const std::vector<std::string>& program,
+                                       const std::function<bool()>& is_stopped) {
   CheckResult result;
   result.name = check.name;
   std::vector<std::string> command = program;
@@ -203,8 +222,9 @@ Result<CheckResult> run_check_in_child(const Check& check, const CheckOptions& o
   auto child = ingest::ChildProcess::spawn(command);
   if (!child) return fail(child.error());
   Listener listener(result);
-  const Ending ending = listen(*child, listener, began + options.deadline);
+  const Ending ending = listen(*child, listener, began + options.deadline, is_stopped);
   const ingest::ExitStatus status = child->end(std::chrono::milliseconds(0));
+  if (ending == Ending::stopped) return fail("stopped");
   if (auto finding = judge_ending(ending, status, listener, options)) {
     result.verdict = Verdict::fail;
     result.findings.push_back(std::move(*finding));
@@ -229,12 +249,14 @@ int run_in_child(const std::string& argument) {
   const rlimit no_core{0, 0};
   ::setrlimit(RLIMIT_CORE, &no_core);
 
-  CheckReport report(std::move(report_to));
+  // For good: what the plugin leaves behind may still be heard as the process ends.
+  CheckReport& report = *new CheckReport(std::move(report_to));
+  report_host_complaints(report);
   // Most of the deadline is for the repetitions of a check, the rest for what it does behind them.
   CheckContext context{options, json.at("folder").get<std::string>(), report,
                        Clock::now() + options.deadline * 6 / 10};
   check->run(context);
-  return 0;
+  return report.is_lost() ? exit_report_lost : 0;
 }
 
 }  // namespace perch::check

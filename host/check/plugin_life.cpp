@@ -7,37 +7,26 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+constexpr const char* thread_ended = "it ended its own thread (pthread_exit), which is the host's";
+
+/// Never what a plugin may answer, whatever it was asked.
+bool is_breach(const Error& error) {
+  return error.message == thread_ended || error.message.find("the interface forbids") != std::string::npos;
+}
+
 std::string bytes_text(std::size_t size) { return std::to_string(size) + (size == 1 ? " byte" : " bytes"); }
 
 }  // namespace
-
-WatchedHost& Stage::new_host(const std::string& reader) {
-  const std::lock_guard lock(mutex);
-  hosts.push_back(std::make_unique<WatchedHost>(reader, events, seen));
-  return *hosts.back();
-}
-
-void Stage::report_failure(const std::string& life, const Error& error) {
-  const std::lock_guard lock(mutex);
-  if (failures[error.message]++ == 0) context.report.fail(error.message + " (" + life + ")");
-}
-
-void Stage::report_repetitions() {
-  const std::lock_guard lock(mutex);
-  for (const auto& [message, count] : failures) {
-    if (count > 1) context.report.note("so it went " + std::to_string(count) + " times: " + message);
-  }
-}
 
 PluginLife::PluginLife(Stage& stage, SampleTables& tables, std::string name, OnError on_error)
     : stage_(stage),
       name_(std::move(name)),
       on_error_(on_error),
-      host_(stage.new_host(stage.library.manifest().id)),
-      tables_(stage.library.manifest(), tables.catalog(), stage.library.manifest().id),
+      host_(stage.new_host()),
+      tables_(stage.manifest(), tables.catalog(), stage.manifest().id),
       pins_(tables.reads(), tables_, notes_),
-      proxy_(stage.library.api()) {
-  if (auto started = thread_.start(stage.library.manifest().id, [this] { serve(); }); !started) {
+      proxy_(stage.library().api()) {
+  if (auto started = thread_.start(stage.manifest().id, [this] { serve(); }); !started) {
     ended_ = true;
     fail_with(started.error());
   }
@@ -50,7 +39,7 @@ PluginLife::~PluginLife() {
 }
 
 void PluginLife::fail_with(Error error) {
-  if (on_error_ == OnError::report) stage_.report_failure(name_, error);
+  if (on_error_ == OnError::report || is_breach(error)) stage_.report_failure(name_, error);
   if (!failure_) failure_ = std::move(error);
 }
 
@@ -86,7 +75,7 @@ void PluginLife::run_on_thread(const std::function<void()>& task) {
   changed_.wait(lock, [&] { return task_ == nullptr || ended_; });
   if (task_ != nullptr) {
     lock.unlock();
-    fail_with({ErrorKind::failed, "it ended its own thread (pthread_exit), which is the host's", {}});
+    fail_with({ErrorKind::failed, thread_ended, {}});
   }
 }
 
@@ -96,9 +85,10 @@ void PluginLife::join() {
     ending_ = true;
     changed_.notify_all();
   }
-  stage_.context.report.now(name_ + ": the end of its thread (thread-local destructors)");
+  stage_.report().now(name_, "the end of its thread (thread-local destructors)");
   while (thread_.is_joinable() && !thread_.join_within(std::chrono::seconds(1))) {
   }  // for ever, if need be: the parent has a deadline
+  stage_.report().now(name_, "");
 }
 
 // ---- Calls
@@ -108,12 +98,13 @@ template <class Function>
 auto PluginLife::call(const char* callback, const std::string& activity, Function&& function) {
   using Outcome = decltype(function());
   Outcome outcome = fail("its thread has ended");
-  stage_.context.report.now(name_ + ": " + activity);
+  stage_.report().now(name_, activity);
   run_on_thread([&] {
     const auto began = Clock::now();
     outcome = function();
-    stage_.seen.add_time(callback, std::chrono::nanoseconds(Clock::now() - began).count());
+    stage_.seen().add_time(callback, std::chrono::nanoseconds(Clock::now() - began).count());
   });
+  stage_.report().now(name_, "");
   if (!outcome && !failure_) fail_with(outcome.error());
   return outcome;
 }
@@ -158,8 +149,7 @@ readers::SavedState PluginLife::save() {
   auto state = call("save", "save as of version " + std::to_string(pins_.current_version()),
                     [&] { return proxy_.save(); });
   if (!state) return {};
-  return {std::move(*state), stage_.library.manifest().state_version, pins_.current_version(),
-          pins_.share_current()};
+  return {std::move(*state), stage_.manifest().state_version, pins_.current_version(), pins_.share_current()};
 }
 
 void PluginLife::stop() {

@@ -10,37 +10,15 @@
 #include <string>
 #include <vector>
 
-#include "check/check.hpp"
 #include "check/sample_tables.hpp"
-#include "check/watched_host.hpp"
+#include "check/stage.hpp"
 #include "readers/joinable_thread.hpp"
-#include "readers/plugin_library.hpp"
 #include "readers/plugin_proxy.hpp"
 #include "readers/reader_instance.hpp"
 #include "readers/snapshot_access.hpp"
 #include "readers/step_pins.hpp"
 
 namespace perch::check {
-
-/// Where the lives of a check take place. Ends after all of them.
-struct Stage {
-  CheckContext& context;
-  const readers::PluginLibrary& library;
-  std::string config;
-  readers::EventHub events{};
-  Observations seen{};
-  /// Of all lives there were: a thread that the plugin has left behind may still call them.
-  std::mutex mutex{};
-  std::deque<std::unique_ptr<WatchedHost>> hosts{};
-
-  WatchedHost& new_host(const std::string& reader);
-  /// A failure of the life `life`. The same one of other lives is counted only.
-  void report_failure(const std::string& life, const Error& error);
-  /// Notes how often each failure came again.
-  void report_repetitions();
-
-  std::map<std::string, std::uint64_t> failures{};  ///< how often, by message
-};
 
 /// Whether an error that the plugin gives back is a finding, or what its check asked for.
 enum class OnError { report, keep };
@@ -59,7 +37,7 @@ class PluginLife {
   PluginLife(const PluginLife&) = delete;
   PluginLife& operator=(const PluginLife&) = delete;
 
-  void create() { create(stage_.config); }
+  void create() { create(stage_.config()); }
   void create(const std::string& config);
   /// `state`: as save gave it; the first step then begins at its version.
   void restore(const readers::SavedState& state);
@@ -72,6 +50,7 @@ class PluginLife {
   /// Ends the thread; thread-local destructors of the plugin run.
   void join();
 
+  tree::Version version() const noexcept { return pins_.current_version(); }  ///< of the last step
   const std::optional<Error>& failure() const noexcept { return failure_; }
   bool has_failed() const noexcept { return failure_.has_value(); }
   std::vector<WatchedHost::Publication> take_publications() { return host_.take_publications(); }

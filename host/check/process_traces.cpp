@@ -6,6 +6,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <clocale>
 #include <cstdio>
@@ -157,6 +158,8 @@ std::vector<std::string> ProcessTraces::differences_to(const ProcessTraces& befo
   compare_threads(before, *this, lines);
   compare_descriptors(before, *this, lines);
   compare_settings(before, *this, lines);
+  std::sort(lines.begin(), lines.end());
+  lines.erase(std::unique(lines.begin(), lines.end()), lines.end());
   return lines;
 }
 

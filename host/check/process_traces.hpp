@@ -18,7 +18,7 @@ struct ProcessTraces {
   std::size_t mappings = 0;
 
   static ProcessTraces now();
-  /// One line for each difference, in words; `mappings` is left to who compares.
+  /// One line for each kind of difference, in words; `mappings` is left to who compares.
   std::vector<std::string> differences_to(const ProcessTraces& before) const;
 };
 

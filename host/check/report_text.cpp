@@ -40,9 +40,12 @@ std::string result_text(const CheckResult& result) {
   const std::string indent(8 + name_columns, ' ');
   std::string text =
       "  " + padded(label(result.verdict), 6) + padded(result.name, name_columns) + result.summary + "\n";
+  std::string advised;
   for (const Finding& finding : result.findings) {
     if (finding.text != result.summary) text += indent + label(finding.verdict) + ": " + finding.text + "\n";
-    if (!finding.advice.empty()) text += indent + "  → " + finding.advice + "\n";
+    if (finding.advice.empty() || finding.advice == advised) continue;
+    text += indent + "  → " + finding.advice + "\n";
+    advised = finding.advice;
   }
   if (result.findings_left_out > 0) {
     text += indent + "and " + counted(result.findings_left_out, "more finding", "more findings") + "\n";

@@ -1,6 +1,7 @@
 #include "check/sample_tables.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 #include "base/assert.hpp"
 
@@ -34,32 +35,44 @@ Result<tables::TableSpec> table_spec(const readers::ManifestTable& table, Record
 }  // namespace
 
 Result<std::unique_ptr<SampleTables>> SampleTables::make(const readers::Manifest& manifest, Records records,
-                                                         std::uint64_t seed) {
+                                                         Values values, std::uint64_t seed) {
   std::vector<tables::TableSpec> specs;
+  std::vector<tables::Layout> built_values;
   for (const auto& table : manifest.tables) {
     auto spec = table_spec(table, records);
     if (!spec) return fail(spec.error());
     specs.push_back(std::move(*spec));
+    built_values.push_back(tables::Layout::parse(table.value_layout).value());
   }
   auto catalog = tables::Catalog::make(specs);
   if (!catalog) return fail(catalog.error());
   auto store = tree::Store::create({.arena_bytes = arena_bytes, .huge_pages = false});
   if (!store) return fail(store.error());
-  return std::unique_ptr<SampleTables>(new SampleTables(std::move(*catalog), std::move(*store), seed));
+  return std::unique_ptr<SampleTables>(new SampleTables(std::move(*catalog), std::move(built_values),
+                                                        std::move(*store), SampleValues(seed, values)));
 }
 
-SampleTables::SampleTables(tables::Catalog catalog, std::unique_ptr<tree::Store> store, std::uint64_t seed)
+SampleTables::SampleTables(tables::Catalog catalog, std::vector<tables::Layout> built_values,
+                           std::unique_ptr<tree::Store> store, SampleValues values)
     : catalog_(std::move(catalog)),
+      built_values_(std::move(built_values)),
       store_(std::move(store)),
       writer_(*store_, catalog_),
-      values_(seed),
+      values_(std::move(values)),
       keys_(catalog_.tables().size()) {}
 
 /// Inserts the row or replaces it.
 void SampleTables::put(std::size_t index, const std::vector<std::uint64_t>& key) {
   const tables::Table& table = *catalog_.tables()[index];
   std::vector<std::byte> value(table.value().size());
-  values_.fill_value(table.value(), value.data());
+  // What has grown follows from the rest: whatever the records, the plugin's own fields are the same, and so
+  // are its changes.
+  const tables::Layout& built = built_values_[index];
+  values_.fill_value(built, value.data());
+  const std::uint64_t more = tables::fnv1a_64({reinterpret_cast<const char*>(value.data()), built.size()});
+  for (const tables::Field& field : table.value().fields()) {
+    if (built.find(field.name) == nullptr) std::memcpy(value.data() + field.offset, &more, field.size());
+  }
   writer_.upsert(table.index(), key.data(), value.data());
 }
 

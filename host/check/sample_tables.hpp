@@ -23,7 +23,7 @@ class SampleTables {
  public:
   /// Errors: tables that no host can have.
   static Result<std::unique_ptr<SampleTables>> make(const readers::Manifest& manifest, Records records,
-                                                    std::uint64_t seed);
+                                                    Values values, std::uint64_t seed);
 
   std::size_t table_count() const noexcept { return catalog_.tables().size(); }
   const tables::Catalog& catalog() const noexcept { return catalog_; }
@@ -42,11 +42,13 @@ class SampleTables {
  private:
   using Keys = std::vector<std::vector<std::uint64_t>>;  // the rows that are there, as words
 
-  SampleTables(tables::Catalog catalog, std::unique_ptr<tree::Store> store, std::uint64_t seed);
+  SampleTables(tables::Catalog catalog, std::vector<tables::Layout> built_values,
+               std::unique_ptr<tree::Store> store, SampleValues values);
   void put(std::size_t table, const std::vector<std::uint64_t>& key);
   void remove(std::size_t table, std::size_t row);
 
   const tables::Catalog catalog_;
+  const std::vector<tables::Layout> built_values_;  // by table: those of the plugin
   const std::unique_ptr<tree::Store> store_;
   tables::TableWriter writer_;
   SampleValues values_;

@@ -20,10 +20,12 @@ void put(std::byte* to, T value) {
 
 }  // namespace
 
+bool SampleValues::is_odd_next() { return values_ == Values::odd && one_in(odd_one_in); }
+
 template <class Number>
 Number SampleValues::integer() {
   using Limits = std::numeric_limits<Number>;
-  if (!one_in(odd_one_in)) return static_cast<Number>(below(100));
+  if (!is_odd_next()) return static_cast<Number>(below(100));
   const std::array<Number, 6> odd{
       0, 1, static_cast<Number>(-1), Limits::min(), Limits::max(), static_cast<Number>(next())};
   return odd[below(odd.size())];
@@ -32,7 +34,7 @@ Number SampleValues::integer() {
 template <class Number>
 Number SampleValues::real(bool nan_allowed) {
   using Limits = std::numeric_limits<Number>;
-  if (!one_in(odd_one_in)) return static_cast<Number>(below(100'000)) / Number{64};
+  if (!is_odd_next()) return static_cast<Number>(below(100'000)) / Number{64};
   const std::array<Number, 8> odd{Number{0},           -Number{0},           Limits::max(),
                                   Limits::lowest(),    Limits::denorm_min(), Limits::infinity(),
                                   -Limits::infinity(), Limits::quiet_NaN()};
@@ -46,7 +48,7 @@ std::string SampleValues::bytes(std::size_t size) {
 }
 
 std::string SampleValues::text(std::size_t bytes_max) {
-  if (!one_in(odd_one_in)) {  // short names that come again
+  if (!is_odd_next()) {  // short names that come again
     std::string name(1, static_cast<char>('A' + below(26)));
     if (below(2) == 0) name += static_cast<char>('a' + below(4));
     return name.substr(0, bytes_max);
@@ -86,7 +88,7 @@ void SampleValues::fill_element(FieldType type, std::byte* element, bool nan_all
       return put(element, static_cast<std::uint8_t>(below(2)));
     case FieldType::timestamp_ns:
       time_ns_ += static_cast<std::int64_t>(below(20'000'000));
-      return put(element, one_in(odd_one_in) ? integer<std::int64_t>() : time_ns_);
+      return put(element, is_odd_next() ? integer<std::int64_t>() : time_ns_);
     case FieldType::chars:
       return;  // filled as a whole
   }

@@ -1,5 +1,6 @@
-// SampleValues: records filled at random, field by field, with more odd values than life has: the smallest
-// and the largest, NaN and infinities, empty and full texts, texts of several bytes a character.
+// SampleValues: records filled at random, field by field: as a stream has them, or with more odd values than
+// life has: the smallest and the largest, NaN and infinities, empty and full texts, texts of several bytes a
+// character.
 #pragma once
 
 #include <cstddef>
@@ -11,10 +12,12 @@
 
 namespace perch::check {
 
+enum class Values { ordinary, odd };
+
 /// The same seed gives the same values on every machine. Not thread safe.
 class SampleValues {
  public:
-  explicit SampleValues(std::uint64_t seed) : random_(seed) {}
+  explicit SampleValues(std::uint64_t seed, Values values = Values::odd) : random_(seed), values_(values) {}
 
   /// Fills the whole record, padding zeroed. Keys have no NaN.
   void fill_key(const tables::Layout& layout, std::byte* record) { fill(layout, record, false); }
@@ -28,6 +31,7 @@ class SampleValues {
   std::string text(std::size_t bytes_max);
 
  private:
+  bool is_odd_next();
   void fill(const tables::Layout& layout, std::byte* record, bool nan_allowed);
   void fill_element(tables::FieldType type, std::byte* element, bool nan_allowed);
   template <class Number>
@@ -36,6 +40,7 @@ class SampleValues {
   Number real(bool nan_allowed);
 
   std::mt19937_64 random_;
+  Values values_;
   std::int64_t time_ns_ = 1'750'000'000'000'000'000;  // timestamps mostly rise, as a stream's do
 };
 

@@ -1,7 +1,7 @@
 // perch check: the validator of plugins. Needs no host; everything of the plugin runs in child processes.
 #include <unistd.h>
 
-#include <algorithm>
+#include <csignal>
 #include <fstream>
 #include <iterator>
 #include <memory>
@@ -41,10 +41,18 @@ Result<std::string> config_text(const std::string& argument) {
   return text;
 }
 
+volatile std::sig_atomic_t is_stopped = 0;
+
+/// Ctrl-C ends the check as a failure would, so that children and copies go.
+void stop_on_signals() {
+  for (const int number : {SIGINT, SIGTERM, SIGHUP}) std::signal(number, [](int) { is_stopped = 1; });
+}
+
 /// On a terminal the check that runs is shown until its line takes the place.
 check::CheckProgress show_progress(const Context& context) {
-  if (context.json) return {};
   check::CheckProgress progress;
+  progress.is_stopped = [] { return is_stopped != 0; };
+  if (context.json) return progress;
   const bool is_terminal = ::isatty(STDOUT_FILENO) == 1;
   if (is_terminal) {
     progress.begins = [](const check::Check& check) { print(std::string("  ....  ") + check.name + "\r"); };
@@ -68,6 +76,7 @@ Outcome<int> run_check(const Context& context, CheckArguments& arguments) {
     if (!config) return end_with(config.error());
     options.config = std::move(*config);
   }
+  stop_on_signals();
   const auto summary = check::check_plugin(options, arguments.only, {"/proc/self/exe", "check-in-child"},
                                            show_progress(context));
   if (!summary) return tl::make_unexpected(Failure{exit_failed, summary.error()});

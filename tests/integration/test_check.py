@@ -1,11 +1,12 @@
 """perch check: what it says of good plugins, and what it finds in one that does a single thing wrong."""
 import json
 import pathlib
+import signal
 import subprocess
 import tempfile
 import unittest
 
-from perch_host import BIN, BUILD, PLUGINS, PLUGINS_NEXT, seconds
+from perch_host import BIN, BUILD, PLUGINS, PLUGINS_NEXT, eventually, seconds
 
 DONE, FAILED, USAGE, INCOMPATIBLE = 0, 1, 2, 4
 FAULTY = BUILD / "faulty"
@@ -57,15 +58,32 @@ FAULTS = {
     "exits_in_stop": ("life-cycle", ["ended the process (exit code 3)", "stop"]),
     "ends_its_thread": ("life-cycle", ["pthread_exit"]),
     "throws_away_rows": ("life-cycle", ["on_commit: rows are gone"]),
-    "shares_one_instance": ("life-cycle", ["SIGSEGV", "the new one: create"]),
-    "leaves_an_exit_handler": ("life-cycle", ["after it was unloaded"]),
+    "shares_one_instance": ("instances", ["SIGSEGV", "create with {}"]),
+    "assumes_the_stride": ("grown-records", ["something else of the same rows"]),
+    "crashes_on_garbage": ("damaged-state", ["SIGSEGV", "cut to 0 of 32 bytes: restore"]),
+    "believes_a_size": ("damaged-state", ["SIGSEGV", "at byte 24 of 32: restore"]),
+    "crashes_on_odd_config": ("config", ["SIGSEGV", "create with {\"label\""]),
+    "refuses_without_a_message": ("config", ["did not say that the config is bad", "label"]),
+    "publishes_no_json": ("output", ["no JSON"]),
+    "has_many_metrics": ("output", ["names of metrics"]),
+    "leaves_a_thread": ("leftovers", ["a thread is left running"]),
+    "leaves_a_descriptor": ("leftovers", ["is left open: /dev/null"]),
+    "closes_standard_output": ("leftovers", ["descriptor 1 of the host was closed"]),
+    "handles_a_signal": ("leftovers", ["the handler of SIGUSR1 was changed"]),
+    "changes_the_process": ("leftovers", ["the working folder was changed", "the umask was changed"]),
+    "leaves_an_exit_handler": ("leftovers", ["after it was unloaded"]),
 }
 
 # The same, for what is no more than a warning.
 WARNINGS = {
     "has_no_build_id": ("unmappable", ["build-id"]),
     "needs_a_holding_library": ("libraries", ["libchecked_holding.so", "perch_unique"]),
+    "needs_spdlog": ("libraries", ["libspdlog", "host's own"]),
     "requires_a_config": ("manifest", ["requires"]),
+    "saves_other_bytes": ("state", ["save twice in a row", "at byte 16"]),
+    "forgets_its_state": ("state", ["saves another state than it got", "publishes something else"]),
+    "floods_the_log": ("output", ["floods the log"]),
+    "is_slow": ("callbacks", ["on_commit is slow"]),
 }
 
 
@@ -75,7 +93,7 @@ class FaultyPlugins(unittest.TestCase):
             with self.subTest(name):
                 # The bound is what ends a plugin that hangs.
                 bound = ["--deadline", f"{seconds(2)}s"] if name.startswith("hangs") else []
-                code, report, errors = check(FAULTY / f"checked_{name}.so", *bound)
+                code, report, errors = check(FAULTY / f"checked_{name}.so", "--only", where, *bound)
                 found = by_name(report)[where]
                 self.assertEqual((code, found["verdict"], errors), (FAILED, "fail", ""))
                 for word in words:
@@ -92,11 +110,51 @@ class FaultyPlugins(unittest.TestCase):
                     self.assertIn(word, texts(found))
                 self.assertEqual(check(file, "--only", where, "--strict")[0], FAILED)
 
+    def test_those_that_no_check_finds_are_none(self):
+        built = {file.stem.removeprefix("checked_") for file in FAULTY.glob("checked_*.so")}
+        self.assertEqual(built - {"right"}, set(FAULTS) | set(WARNINGS))
+
+    def test_every_check_has_a_plugin_that_does_not_pass(self):
+        _, report, _ = check(FAULTY / "checked_right.so", "--rows", "1")
+        found = {where for where, _ in [*FAULTS.values(), *WARNINGS.values()]}
+        self.assertEqual({entry["name"] for entry in report["checks"]}, found)
+
     def test_what_ends_one_check_leaves_the_others_alone(self):
         _, report, _ = check(FAULTY / "checked_crashes_in_create.so")
         verdicts = {name: entry["verdict"] for name, entry in by_name(report).items()}
-        self.assertEqual([verdicts[name] for name in ["manifest", "symbols", "unmappable", "libraries", "load"]],
-                         ["pass"] * 5)
+        self.assertEqual({name for name, verdict in verdicts.items() if verdict == "pass"},
+                         {"manifest", "symbols", "unmappable", "libraries", "load"})
+        self.assertEqual(set(verdicts.values()), {"pass", "fail"})  # and none was left out
+
+
+class Options(unittest.TestCase):
+    def test_a_config_of_the_user_is_what_instances_get(self):
+        for given in ['{"label": "mine"}', "@file"]:
+            with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+                file.write('{"label": "mine"}')
+                file.flush()
+                argument = f"@{file.name}" if given == "@file" else given
+                _, report, _ = check(FAULTY / "checked_crashes_in_create.so", "--only", "life-cycle",
+                                     "--config", argument)
+                self.assertIn('create with {"label": "mine"}', texts(by_name(report)["life-cycle"]))
+
+    def test_the_same_seed_finds_the_same(self):
+        def found(seed):
+            _, report, _ = check(FAULTY / "checked_forgets_its_state.so", "--only", "state", "--seed", str(seed))
+            return texts(by_name(report)["state"])
+
+        self.assertEqual(found(7), found(7))
+        self.assertNotEqual(found(7), found(8))
+
+    def test_an_interrupted_check_leaves_nothing_behind(self):
+        with tempfile.TemporaryDirectory() as folder:
+            process = subprocess.Popen([BIN / "perch", "check", FAULTY / "checked_hangs_in_save.so", "--only", "state"],
+                                       env={"TMPDIR": folder}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            eventually(lambda: list(pathlib.Path(folder).glob("*/*.so")), "a copy of the plugin is loaded")
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=seconds(60))
+            self.assertEqual((process.returncode, errors), (FAILED, "perch: stopped\n"))
+            self.assertEqual(list(pathlib.Path(folder).iterdir()), [])
 
 
 class NoPlugins(unittest.TestCase):
