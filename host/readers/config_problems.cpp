@@ -206,10 +206,11 @@ class Finder {
     }
     const auto pattern = schema.find("pattern");
     if (pattern == schema.end()) return;
-    if (text.size() > matched_bytes_max) {
+    const std::size_t bytes_max = matched_bytes_max_of(pattern->get_ref<const std::string&>());
+    if (text.size() > bytes_max) {
       too_large_.push_back(place + ": has " + std::to_string(text.size()) +
-                           " bytes; texts that the schema gives a pattern for have at most " +
-                           std::to_string(matched_bytes_max));
+                           " bytes; a text for this member's pattern has at most " +
+                           std::to_string(bytes_max));
     } else if (!matches_(pattern->get<std::string>(), text)) {
       const auto words = schema.find("x-pattern-words");
       add(lines, schema, place,

@@ -307,9 +307,17 @@ class Checker {
   }
 
   void check_pattern(const std::string& pattern, const std::string& place) {
-    if (pattern.size() > pattern_size_max || PatternSize(pattern).measure() > pattern_size_max) {
+    const std::size_t size = PatternSize(pattern).measure();
+    patterns_size_ += size;
+    if (patterns_size_ > patterns_size_max)
+      return report("config_schema", "has too many and too large patterns");
+    if (pattern.size() > pattern_size_max || size > pattern_size_max) {
       return report(place, "is too large: over " + std::to_string(pattern_size_max) +
                                " characters, x{n} counted as n times x");
+    }
+    // Looks ahead within looks ahead take a time that no size bounds.
+    if (pattern.find("(?=") != std::string::npos || pattern.find("(?!") != std::string::npos) {
+      return report(place, "looks ahead with (?= or (?!, which is not supported");
     }
     patterns_.push_back(pattern);
   }
@@ -335,6 +343,7 @@ class Checker {
   const Json& root_;
   std::optional<std::string> problem_;
   std::vector<std::string> patterns_;
+  std::size_t patterns_size_ = 0;
   std::size_t steps_ = 0;
   std::size_t definitions_ = 0;
 };
@@ -363,6 +372,12 @@ void strip(Json& schema) {
 }
 
 }  // namespace
+
+std::size_t matched_bytes_max_of(const std::string& pattern) {
+  // Matching may begin at each byte: the time grows with the text's square times the pattern's size.
+  constexpr std::size_t work_max = 100 * matched_bytes_max;
+  return std::min(matched_bytes_max, work_max / (PatternSize(pattern).measure() + 1));
+}
 
 const Json& follow_ref(const Json& root, const Json& schema) {
   const Json* at = &schema;

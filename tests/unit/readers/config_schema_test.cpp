@@ -174,6 +174,7 @@ TEST_CASE("schemas and configs that would take for ever, or the stack, are refus
   std::string deep = "{}";
   for (int i = 0; i < 20; ++i) deep = R"({"not":)" + deep + "}";
   CHECK(refusal(deep).find("is nested deeper than 16 schemas") != std::string::npos);
+  CHECK(refusal(R"x({"pattern":"(?=a*(?=a*b))"})x").find("is not supported") != std::string::npos);
   CHECK(refusal(R"({"pattern":"((a{100}){100}){100}"})").find("is too large") != std::string::npos);
   CHECK(refusal(R"({"pattern":")" + std::string(30'000, '(') + "\"}").find("is too large") !=
         std::string::npos);
@@ -183,7 +184,15 @@ TEST_CASE("schemas and configs that would take for ever, or the stack, are refus
   const std::string many_as(matched_bytes_max, 'a');
   CHECK(problems_of_x(R"({"pattern":"^(a*)*b$"})", "\"" + many_as + "\"").size() == 1);
   CHECK(problems_of_x(R"({"pattern":"^a"})", "\"" + many_as + "aa\"") ==
-        Lines{"config.x: has 1026 bytes; texts that the schema gives a pattern for have at most 1024"});
+        Lines{"config.x: has 1026 bytes; a text for this member's pattern has at most 1024"});
+  const std::string any_way = "(" + std::string(120, 'a') + "|" + std::string(480, 'a') + ")*b";
+  CHECK(problems_of_x(R"({"pattern":")" + any_way + "\"}", "\"" + many_as + "\"") ==
+        Lines{"config.x: has 1024 bytes; a text for this member's pattern has at most 169"});
+  CHECK(problems_of_x(R"({"pattern":")" + any_way + "\"}", "\"" + std::string(169, 'a') + "\"").size() == 1);
+  std::string many_patterns = "{";
+  for (int i = 0; i < 20; ++i) many_patterns += "\"" + std::to_string(i) + R"(":{"pattern":"a{900}"},)";
+  CHECK(refusal(R"({"properties":)" + many_patterns + R"("x":{}}})") ==
+        "config_schema: has too many and too large patterns");
   std::string numbers = "[0";
   for (int i = 1; i <= 1024; ++i) numbers += "," + std::to_string(i);
   CHECK(problems_of_x(R"({"uniqueItems":true})", numbers + "]") ==
