@@ -12,9 +12,9 @@
 
 namespace perch::readers {
 
-/// `kind` "publication": a reader's result. Others: "reader.loaded", "reader.swapped", "reader.unloaded",
-/// "reader.refused", "reader.failed", "reader.restarted", "reader.quarantined", "reader.rolled_back",
-/// "reader.accepted".
+/// `kind` "publication": a reader's result. Others: "reader.loaded", "reader.swapped", "reader.configured",
+/// "reader.unloaded", "reader.refused", "reader.failed", "reader.restarted", "reader.quarantined",
+/// "reader.rolled_back", "reader.accepted".
 struct Event {
   std::uint64_t sequence = 0;  ///< set by the hub: 1, 2, 3 …
   std::int64_t time_ns = 0;    ///< set by the hub
