@@ -12,8 +12,8 @@ namespace perch::readers {
 
 /// What config schemas may cost. Patterns are matched breadth-first: in a time that is bounded by their
 /// sizes, and with a stack that does not grow with the text.
-inline constexpr std::size_t schema_levels_max = 16;  ///< schemas inside schemas, `$ref` followed
-inline constexpr std::size_t schema_definitions_max = 32;
+inline constexpr std::size_t schema_levels_max = 16;      ///< schemas inside schemas, `$ref` followed
+inline constexpr std::size_t schema_definitions_max = 8;  ///< a chain of them is so deep on the stack
 inline constexpr std::size_t schema_steps_max = 5'000;  ///< schemas in all, in each place that refers to them
 inline constexpr std::size_t pattern_size_max = 1'000;  ///< characters; x{n} counts as n times x
 inline constexpr std::size_t patterns_size_max = 10'000;  ///< of all patterns of a schema
