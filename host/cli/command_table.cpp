@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "base/units.hpp"
+#include "cli/c_header.hpp"
 #include "cli/commands.hpp"
 #include "cli/cpp_header.hpp"
 #include "cli/human_text.hpp"
@@ -87,28 +88,25 @@ std::string layout_text(const Json& layout) {
   return text;
 }
 
-Outcome<int> print_header(const Json& layout) {
-  std::vector<std::string> unusable;
-  print(cpp_header(layout, unusable));
-  for (const std::string& name : unusable) {
-    std::fprintf(stderr,
-                 "perch: field %s has the name of a C++ keyword: the header does not compile, and another "
-                 "name would be "
-                 "another layout; rename the field in the host's config\n",
-                 name.c_str());
-  }
+Outcome<int> print_header(const std::string& header, const std::vector<std::string>& unusable) {
+  print(header);
+  for (const std::string& name : unusable)
+    std::fprintf(stderr, "perch: %s\n", unusable_field_text(name).c_str());
   return unusable.empty() ? exit_done : exit_failed;
 }
 
 struct LayoutOptions {
   std::string table;
   bool cpp = false;
+  bool c = false;
 };
 
 Outcome<int> layout(const Context& context, const LayoutOptions& options) {
   const auto result = context.call("table.layout", {{"table", options.table}});
   if (!result) return end_with(result.error());
-  if (options.cpp) return print_header(*result);
+  std::vector<std::string> unusable;
+  if (options.cpp) return print_header(cpp_header(*result, unusable), unusable);
+  if (options.c) return print_header(c_header(*result, unusable), unusable);
   if (context.json) {
     print(*result);
   } else {
@@ -128,12 +126,14 @@ void add_table_commands(CLI::App& app, Context& context) {
       ->callback([&context] {
         context.run = [&context] { return show_list(context, "table.list", "tables", tables_text); };
       });
-  CLI::App* command = add_command(
-      app, "layout", "A table's layouts and their hashes, or the C++ header that a plugin includes",
-      "perch layout trades --cpp > trades.hpp");
+  CLI::App* command =
+      add_command(app, "layout", "A table's layouts and their hashes, or the header that a plugin includes",
+                  "perch layout trades --cpp > trades.hpp");
   const auto options = std::make_shared<LayoutOptions>();
   command->add_option("TABLE", options->table, "The table")->required();
-  command->add_flag("--cpp", options->cpp, "Print the header that a plugin includes");
+  CLI::Option* cpp =
+      command->add_flag("--cpp", options->cpp, "Print the header that a plugin in C++ includes");
+  command->add_flag("--c", options->c, "Print the header that a plugin in C includes")->excludes(cpp);
   command->callback(
       [&context, options] { context.run = [&context, options] { return layout(context, *options); }; });
 }

@@ -28,10 +28,6 @@ constexpr auto keywords = std::to_array<std::string_view>(
 
 bool is_keyword(std::string_view name) { return std::binary_search(keywords.begin(), keywords.end(), name); }
 
-std::string namespace_of(const std::string& table) {
-  return is_keyword(table) || table == "perch" || table == "std" ? table + "_" : table;
-}
-
 std::string cpp_scalar(const std::string& type) {
   if (type == "float32") return "float";
   if (type == "float64") return "double";
@@ -79,9 +75,19 @@ std::string record_struct(const std::string& name, const Json& fields, std::vect
 
 }  // namespace
 
+std::string unusable_field_text(const std::string& name) {
+  return "field " + name +
+         " has a name that the language reserves: the header does not compile, and another name would be "
+         "another layout; rename the field in the host's config";
+}
+
+std::string cpp_namespace(const std::string& table) {
+  return is_keyword(table) || table == "perch" || table == "std" ? table + "_" : table;
+}
+
 std::string cpp_header(const Json& layout, std::vector<std::string>& unusable) {
   const auto table = layout.at("table").get<std::string>();
-  const std::string space = namespace_of(table);
+  const std::string space = cpp_namespace(table);
   return "// Layout of table \"" + table + "\", printed by: perch layout " + table +
          " --cpp\n"
          "#pragma once\n\n"

@@ -7,31 +7,11 @@
 #include <fstream>
 #include <string>
 
-#include "tables/layout.hpp"
+#include "table_layout.hpp"
 
 using namespace perch;
-using cli::Json;
 
 namespace {
-
-Json record_json(const tables::Layout& layout) {
-  Json fields = Json::array();
-  for (const tables::Field& field : layout.fields()) {
-    fields.push_back({{"name", field.name}, {"type", field.type_text()}, {"offset", field.offset}});
-  }
-  return {{"fields", std::move(fields)}};
-}
-
-Json table_layout(const std::string& table, const std::vector<tables::FieldSpec>& key,
-                  const std::vector<tables::FieldSpec>& value) {
-  return {{"table", table},
-          {"key", record_json(*tables::Layout::make(key, false))},
-          {"value", record_json(*tables::Layout::make(value, true))}};
-}
-
-const std::vector<tables::FieldSpec> trades_key{{"symbol", "char[8]"}, {"seq", "uint64"}};
-const std::vector<tables::FieldSpec> trades_value{
-    {"ts", "timestamp_ns"}, {"price", "float64"}, {"size", "float64"}};
 
 /// Whether the compiler takes a source that includes the header and checks its layouts against the texts.
 bool compiles(const std::string& header, const std::string& space, const tables::Layout& key,
