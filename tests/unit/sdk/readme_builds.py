@@ -21,10 +21,17 @@ def run(*command, **options):
     return result.stdout
 
 
+def block(readme, language, part):
+    """The one block of code in that language that has `part` in it."""
+    (found,) = [text for text in re.findall(rf"```{language}\n(.*?)```", readme, re.DOTALL) if part in text]
+    return found
+
+
 class Readme(unittest.TestCase):
     def test_its_reader_builds_against_the_installed_sdk(self):
         readme = (pathlib.Path(os.environ["PERCH_SDK"]) / "README.md").read_text()
-        header, source, build = re.findall(r"```(?:cpp|cmake)\n(.*?)```", readme, re.DOTALL)
+        header, source, build = (block(readme, *each) for each in (("cpp", "#pragma once"), ("cpp", "PERCH_PLUGIN("),
+                                                                   ("cmake", "perch_add_plugin(")))
         with tempfile.TemporaryDirectory(prefix="perch-readme-") as name:
             home = pathlib.Path(name)
             run("cmake", "--install", os.environ["PERCH_BUILD"], "--component", "sdk", "--prefix", home / "perch-sdk")
