@@ -1,6 +1,7 @@
 // Configs that the schema allows: each is accepted, or refused as a bad config with a message that helps.
 #include "check/config_samples.hpp"
 #include "check/plugin_life.hpp"
+#include "readers/config_schema.hpp"
 
 namespace perch::check {
 namespace {
@@ -45,8 +46,16 @@ void try_config(Stage& stage, SampleTables& tables, const SampleConfig& config, 
   }
 }
 
+void judge_given_config(Stage& stage) {
+  if (const auto fits = readers::check_config(stage.manifest(), stage.config()); !fits) {
+    stage.report().fail("the config given does not fit the plugin's schema: " + whole_text(fits.error()),
+                        "the host would refuse it before the plugin sees it");
+  }
+}
+
 std::string try_all_configs(Stage& stage) {
   CheckReport& report = stage.report();
+  judge_given_config(stage);
   const auto tables = stage.new_tables();
   tables->insert_everywhere(20);
   tables->commit();

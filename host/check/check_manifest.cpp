@@ -4,25 +4,23 @@
 #include "check/check.hpp"
 #include "check/elf_facts.hpp"
 #include "check/sample_tables.hpp"
+#include "readers/config_schema.hpp"
 #include "readers/plugin_file.hpp"
 
 namespace perch::check {
 namespace {
 
-/// A config is expected: with {} the plugin would not start by itself from the folder.
+/// Dropped into the folder a plugin runs with {}.
 void judge_schema(const readers::Manifest& manifest, CheckReport& report) {
-  const Json schema = Json::parse(manifest.config_schema);
-  if (schema.contains("type") && schema["type"] != "object") {
-    report.fail(
-        "the config schema describes something else than an object (\"type\": " + schema["type"].dump() + ")",
-        "a config is always a JSON object: write \"type\": \"object\"");
-    return;
+  const auto empty = readers::check_config(manifest, "{}");
+  if (empty) return;
+  if (empty.error().kind != ErrorKind::usage) {
+    return report.fail("its config schema cannot be used: " + whole_text(empty.error()), "mend the schema");
   }
-  if (schema.contains("required") && schema["required"].is_array() && !schema["required"].empty()) {
-    report.warn("the config schema requires " + schema["required"].dump() +
-                    ": dropped into the folder without a config, the plugin is refused",
-                "give the members defaults, or tell users to name an instance in the host's config");
-  }
+  report.warn(
+      "the config schema requires a config; dropped into the folder without one, the plugin is refused: " +
+          whole_text(empty.error()),
+      "give the members defaults, or tell users to name an instance in the host's config");
 }
 
 std::string tables_text(const readers::Manifest& manifest) {

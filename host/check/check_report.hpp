@@ -13,10 +13,14 @@
 #include <mutex>
 #include <string>
 
+#include "base/result.hpp"
 #include "base/unique_fd.hpp"
 #include "check/verdict.hpp"
 
 namespace perch::check {
+
+/// An error with its details, as one line.
+std::string whole_text(const Error& error);
 
 /// Thread safe.
 class CheckReport {

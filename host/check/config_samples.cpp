@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <regex>
 
+#include "readers/config_schema.hpp"
+
 namespace perch::check {
 namespace {
 
@@ -260,6 +262,8 @@ std::vector<SampleConfig> sample_configs(const readers::Manifest& manifest, Samp
         {value.json.dump(-1, ' ', false, Json::error_handler_t::replace), value.what, value.is_recommended});
   }
   if (!configs.empty()) add_odd_texts(configs);
+  std::erase_if(configs,
+                [&](const SampleConfig& config) { return !readers::check_config(manifest, config.json); });
   return configs;
 }
 

@@ -111,7 +111,12 @@ auto PluginLife::call(const char* callback, const std::string& activity, Functio
 
 void PluginLife::create(const std::string& config) {
   if (has_failed()) return;
-  call("create", "create with " + config, [&] { return proxy_.create(host_.host(), config); });
+  call("create", "create with " + config, [&] {
+    host_.services().begin_on_this_thread();
+    auto created = proxy_.create(host_.host(), config);
+    host_.services().allow_wake_every(false);
+    return created;
+  });
 }
 
 void PluginLife::restore(const readers::SavedState& state) {
@@ -129,7 +134,12 @@ void PluginLife::restore(const readers::SavedState& state) {
 
 void PluginLife::start() {
   if (has_failed()) return;
-  call("start", "start", [&] { return proxy_.start(); });
+  call("start", "start", [&] {
+    host_.services().allow_wake_every(true);
+    auto started = proxy_.start();
+    host_.services().allow_wake_every(false);
+    return started;
+  });
 }
 
 void PluginLife::step() {

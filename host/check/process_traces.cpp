@@ -20,6 +20,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr unsigned set_by_libc = 0x04000000;  // SA_RESTORER: whoever sets a handler back sets it as well
+
 std::map<std::string, std::string> threads_now() {
   std::map<std::string, std::string> threads;
   std::error_code error;
@@ -60,7 +62,7 @@ std::map<int, std::string> handlers_now() {
     if (::sigaction(number, nullptr, &action) != 0) continue;
     char text[64];
     std::snprintf(text, sizeof text, "%p %x", reinterpret_cast<void*>(action.sa_handler),
-                  static_cast<unsigned>(action.sa_flags));
+                  static_cast<unsigned>(action.sa_flags) & ~set_by_libc);
     handlers[number] = text;
   }
   return handlers;

@@ -94,7 +94,10 @@ WatchedHost::WatchedHost(std::string reader, readers::EventHub& events, Observat
   static_assert(sizeof(perch_host) == 17 * 8);
   host_.context = this;
   host_.log = [](void* context, std::int32_t level, const char* text, std::size_t size) noexcept {
-    self(context).seen_.add_line(level, name_of({text, size}));
+    WatchedHost& watched = self(context);
+    if (text == nullptr)
+      return watched.inner_->log(watched.inner_->context, level, text, size);  // not allowed
+    watched.seen_.add_line(level, name_of({text, size}));
   };
   host_.publish = [](void* context, perch_string topic, perch_string json) noexcept {
     return self(context).publish(topic, json);

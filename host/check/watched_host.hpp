@@ -68,6 +68,8 @@ class WatchedHost {
   WatchedHost(std::string reader, readers::EventHub& events, Observations& seen);
 
   const perch_host* host() const noexcept { return &host_; }
+  /// What the host says of its own thread and of the time when wake_every is allowed. [reader thread]
+  readers::HostServices& services() noexcept { return services_; }
   void set_version(tree::Version version) noexcept { services_.set_version(version); }
   /// Since the last call: what was published, and accepted.
   std::vector<Publication> take_publications();

@@ -23,6 +23,7 @@ enum fault {
   ends_its_thread,
   throws_away_rows, /* fails in a step that removes rows */
   assumes_the_stride,
+  breaks_a_rule,       /* opens a scan with a range that does not say its size */
   shares_one_instance, /* the second one alive crashes */
   /* the state */
   saves_other_bytes,
@@ -198,6 +199,8 @@ static void say(struct instance* self) {
 static void read_rows(struct instance* self, const perch_snapshot* snapshot) {
   const perch_host* const host = self->host;
   perch_cursor cursor;
+  const perch_range without_size = {.struct_size = 0};
+  if (fault == breaks_a_rule) host->scan_open(snapshot, 0, &without_size, &cursor);
   if (host->scan_open(snapshot, 0, NULL, &cursor) != PERCH_OK) return;
   perch_run run = {.struct_size = sizeof run};
   while (host->scan_next(&cursor, NULL, 64, &run) > 0) {

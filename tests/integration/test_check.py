@@ -57,6 +57,7 @@ FAULTS = {
     "exits_in_stop": ("life-cycle", ["ended the process (exit code 3)", "stop"]),
     "ends_its_thread": ("life-cycle", ["pthread_exit"]),
     "throws_away_rows": ("life-cycle", ["on_commit: rows are gone"]),
+    "breaks_a_rule": ("life-cycle", ["the host says", "scan_open"]),
     "shares_one_instance": ("instances", ["SIGSEGV", "create with {}"]),
     "assumes_the_stride": ("grown-records", ["something else of the same rows"]),
     "crashes_on_garbage": ("damaged-state", ["SIGSEGV", "cut to 0 of 32 bytes: restore"]),
@@ -78,7 +79,7 @@ WARNINGS = {
     "has_no_build_id": ("unmappable", ["build-id"]),
     "needs_a_holding_library": ("libraries", ["libchecked_holding.so", "perch_unique"]),
     "needs_spdlog": ("libraries", ["libspdlog", "host's own"]),
-    "requires_a_config": ("manifest", ["requires"]),
+    "requires_a_config": ("manifest", ["requires", "mode"]),
     "saves_other_bytes": ("state", ["save twice in a row", "at byte 16"]),
     "forgets_its_state": ("state", ["saves another state than it got", "publishes something else"]),
     "floods_the_log": ("output", ["floods the log"]),
@@ -136,6 +137,11 @@ class Options(unittest.TestCase):
                 _, report, _ = check(FAULTY / "checked_crashes_in_create.so", "--only", "life-cycle",
                                      "--config", argument)
                 self.assertIn('create with {"label": "mine"}', texts(by_name(report)["life-cycle"]))
+
+    def test_a_config_that_its_schema_refuses_is_said_to_be_wrong(self):
+        code, report, _ = check(PLUGINS / "vwap.so", "--only", "config", "--config", '{"evry": "1s"}')
+        self.assertEqual(code, FAILED)
+        self.assertIn("evry", texts(by_name(report)["config"]))
 
     def test_the_same_seed_finds_the_same(self):
         def found(seed):
