@@ -26,6 +26,16 @@ constexpr auto keywords = std::to_array<std::string_view>(
      "using",       "virtual",  "void",       "volatile",  "wchar_t",   "while",        "xor",
      "xor_eq"});
 
+// Functions and structs that C's headers put beside the namespaces, as far as somebody would name a table so.
+constexpr auto c_names = std::to_array<std::string_view>(
+    {"abort",  "accept", "access", "alarm",    "bind",     "clock",     "clone",    "close",  "connect",
+     "daemon", "div",    "exit",   "exp",      "floor",    "fork",      "free",     "gamma",  "index",
+     "kill",   "link",   "listen", "log",      "nan",      "nice",      "open",     "pause",  "pipe",
+     "poll",   "pow",    "raise",  "random",   "read",     "remainder", "remove",   "rename", "revoke",
+     "rewind", "round",  "select", "send",     "signal",   "sleep",     "socket",   "stat",   "sync",
+     "system", "tan",    "time",   "timespec", "timezone", "tm",        "truncate", "wait",   "write"});
+static_assert(std::is_sorted(c_names.begin(), c_names.end()));
+
 bool is_keyword(std::string_view name) { return std::binary_search(keywords.begin(), keywords.end(), name); }
 
 std::string cpp_scalar(const std::string& type) {
@@ -82,7 +92,9 @@ std::string unusable_field_text(const std::string& name) {
 }
 
 std::string cpp_namespace(const std::string& table) {
-  return is_keyword(table) || table == "perch" || table == "std" ? table + "_" : table;
+  const bool taken = is_keyword(table) || table == "perch" || table == "std" ||
+                     std::binary_search(c_names.begin(), c_names.end(), table);
+  return taken ? table + "_" : table;
 }
 
 std::string cpp_header(const Json& layout, std::vector<std::string>& unusable) {

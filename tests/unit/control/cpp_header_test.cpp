@@ -76,6 +76,15 @@ TEST_CASE("the header compiles against the SDK and has the host's layout") {
   CHECK(unusable.empty());
 }
 
+TEST_CASE("a table may be called what C's headers call something") {
+  std::vector<std::string> unusable;
+  for (const char* name : {"log", "time", "tm"}) {
+    const std::string header = cli::cpp_header(table_layout(name, trades_key, trades_value), unusable);
+    CHECK(compiles("#include <cmath>\n#include <ctime>\n" + header, std::string(name) + "_",
+                   *tables::Layout::make(trades_key, false), *tables::Layout::make(trades_value, true)));
+  }
+}
+
 TEST_CASE("a field named like a keyword is told, not renamed") {
   std::vector<std::string> unusable;
   const std::string header =
