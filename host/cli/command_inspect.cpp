@@ -1,25 +1,13 @@
 // perch inspect: what a plugin file says about itself. Needs no host.
-#include <fcntl.h>
-#include <sys/stat.h>
-
 #include <memory>
 
-#include "base/unique_fd.hpp"
 #include "cli/commands.hpp"
 #include "cli/human_text.hpp"
-#include "readers/manifest.hpp"
+#include "perch/plugin.h"
+#include "readers/elf_inspection.hpp"
 
 namespace perch::cli {
 namespace {
-
-Result<readers::Manifest> read_file(const std::string& file) {
-  const UniqueFd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));  // a FIFO must not hold us up
-  if (!fd) return fail_errno(file);
-  struct stat status {};
-  if (::fstat(fd.get(), &status) != 0) return fail_errno(file);
-  if (!S_ISREG(status.st_mode)) return fail(file + " is no regular file");
-  return readers::read_manifest(fd.get(), file);
-}
 
 std::string layout_line(const std::string& label, const std::string& layout) {
   const auto parsed = tables::Layout::parse(layout);
@@ -28,10 +16,13 @@ std::string layout_line(const std::string& label, const std::string& layout) {
 
 std::string manifest_text(const readers::Manifest& manifest) {
   std::string text = "plugin   " + manifest.id + "\nversion  " + manifest.version + "\nabi      " +
-                     std::to_string(manifest.abi) + "\nstate    writes version " +
-                     std::to_string(manifest.state_version) + ", restores " +
-                     std::to_string(manifest.state_oldest) + " to " + std::to_string(manifest.state_version) +
-                     "\n";
+                     std::to_string(manifest.abi);
+  if (manifest.host_size) {
+    text += ", built with " + std::to_string(*manifest.host_size) + " bytes of perch_host (this perch has " +
+            std::to_string(sizeof(perch_host)) + ")";
+  }
+  text += "\nstate    writes version " + std::to_string(manifest.state_version) + ", restores " +
+          std::to_string(manifest.state_oldest) + " to " + std::to_string(manifest.state_version) + "\n";
   for (const readers::ManifestTable& table : manifest.tables) {
     text += "table    " + table.name + "\n" + layout_line("key    ", table.key_layout) +
             layout_line("value  ", table.value_layout);
@@ -39,15 +30,26 @@ std::string manifest_text(const readers::Manifest& manifest) {
   return text + "config   " + exact_text(Json::parse(manifest.config_schema)) + "\n";
 }
 
+std::string file_text(const readers::Inspection& inspection) {
+  std::string text = "note     in " + inspection.manifest.found_in + "\n";
+  if (!inspection.build_id.empty()) text += "build-id " + inspection.build_id + "\n";
+  for (const std::string& library : inspection.needed) text += "needs    " + exact_text(library) + "\n";
+  for (const std::string& warning : inspection.warnings()) text += "warning  " + exact_text(warning) + "\n";
+  return text + (inspection.refusal.empty() ? "loadable yes, into a host whose tables fit\n"
+                                            : "loadable no: " + exact_text(inspection.refusal) + "\n");
+}
+
 Outcome<int> inspect(const Context& context, const std::string& file) {
-  const auto manifest = read_file(file);
-  if (!manifest) return tl::make_unexpected(Failure{exit_failed, manifest.error()});
+  const auto inspection = readers::inspect_file(file);
+  if (!inspection) return end_with(inspection.error());
   if (context.json) {
-    print(Json{{"file", absolute_path(file)}, {"manifest", Json::parse(manifest->text)}});
+    Json json{{"file", absolute_path(file)}};
+    json.update(readers::to_json(*inspection));
+    print(json);
   } else {
-    print(manifest_text(*manifest));
+    print(manifest_text(inspection->manifest) + file_text(*inspection));
   }
-  return exit_done;
+  return inspection->refusal.empty() ? exit_done : exit_failed;
 }
 
 }  // namespace

@@ -1,13 +1,11 @@
 // reader.*: the life of readers. Each answer comes from the manager's thread when the thing is done.
-#include <fcntl.h>
-#include <sys/stat.h>
-
 #include <algorithm>
 
 #include "base/units.hpp"
 #include "control/method.hpp"
 #include "control/snapshots_json.hpp"
 #include "control/status_json.hpp"
+#include "readers/elf_inspection.hpp"
 
 namespace perch::control {
 namespace {
@@ -93,19 +91,14 @@ void unload(const Call& call) {
 void inspect(const Call& call) {
   const auto file = absolute_file(call);
   if (!file) return call.answer(fail(file.error()));
-  const UniqueFd fd(
-      ::open(file->c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));  // a FIFO must not hold the server up
-  if (!fd) return call.answer(fail_errno(file->native()));
-  struct stat status {};
-  if (::fstat(fd.get(), &status) != 0) return call.answer(fail_errno(file->native()));
-  if (!S_ISREG(status.st_mode)) return call.answer(fail(file->native() + " is no regular file"));
-  const auto manifest = readers::read_manifest(fd.get(), *file);
-  if (!manifest) return call.answer(fail(manifest.error()));
-  const auto fits = readers::check_compatible(*manifest, call.host.catalog);
-  call.answer(to_text(Json{{"file", file->native()},
-                           {"manifest", Json::parse(manifest->text)},
-                           {"compatible", fits.has_value()},
-                           {"differences", fits ? std::vector<std::string>{} : fits.error().details}}));
+  const auto inspection = readers::inspect_file(*file);
+  if (!inspection) return call.answer(fail(inspection.error()));
+  const auto fits = readers::check_compatible(inspection->manifest, call.host.catalog);
+  Json json{{"file", file->native()}};
+  json.update(readers::to_json(*inspection));
+  json["compatible"] = fits.has_value();
+  json["differences"] = fits ? std::vector<std::string>{} : fits.error().details;
+  call.answer(to_text(json));
 }
 
 const Parameter reader_name{"name", ParameterType::text, true, "the reader"};
@@ -148,7 +141,8 @@ std::span<const Method> reader_methods() {
       {"reader.rollback", "Ends a probation: the old generation goes on", true, {reader_name}, rollback},
       {"reader.unload", "Stops a reader and unloads its plugin", true, {reader_name}, unload},
       {"reader.inspect",
-       "What a plugin file says about itself and whether it fits the tables; nothing of it runs",
+       "What a plugin file says about itself, whether it can be loaded and whether it fits the tables; "
+       "nothing of it runs",
        false,
        {plugin_file},
        inspect},

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/nearest_name.hpp"
+#include "perch/plugin.h"
 #include "readers/manifest.hpp"
 
 namespace perch::readers {
@@ -72,9 +73,21 @@ std::string missing_table(const std::string& table, const tables::Catalog& catal
          (nearest.empty() ? "" : "; did the plugin mean " + nearest + "?");
 }
 
+/// The interface grows at its end: a plugin built with more of it may call what this host does not have.
+Result<void> check_interface(const Manifest& manifest) {
+  if (manifest.host_size.value_or(0) <= sizeof(perch_host)) return {};
+  const std::string sizes = "uses " + std::to_string(*manifest.host_size) +
+                            " bytes of the interface, this host has " + std::to_string(sizeof(perch_host));
+  return fail(ErrorKind::incompatible,
+              "plugin " + manifest.id + " " + manifest.version + " is newer than this host: " + sizes,
+              {"plugin " + sizes + " (perch_host in perch/plugin.h)",
+               "start a newer host, or rebuild the plugin with this host's SDK"});
+}
+
 }  // namespace
 
 Result<void> check_compatible(const Manifest& manifest, const tables::Catalog& catalog) {
+  if (auto fits = check_interface(manifest); !fits) return fits;
   std::vector<std::string> lines;
   std::vector<std::string> commands;
   for (const ManifestTable& wanted : manifest.tables) {

@@ -1,7 +1,6 @@
 #include "readers/elf_file.hpp"
 
 #include <elf.h>
-#include <gelf.h>
 #include <libelf.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -9,19 +8,16 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <optional>
+#include <memory>
+
+#include "readers/elf_kind.hpp"
 
 namespace perch::readers {
 namespace {
 
 constexpr std::uint64_t note_area_bytes_max = std::uint64_t{1} << 20;  // a section or segment of notes
-constexpr std::uint64_t symbols_max = 1'000'000;
-
-/// Whether the start of a file reads like text: no control characters but white space.
-bool looks_like_text(const unsigned char* bytes, std::size_t size) {
-  return std::all_of(bytes, bytes + size,
-                     [](unsigned char c) { return c >= 0x20 ? c != 0x7f : (c >= '\t' && c <= '\r'); });
-}
+constexpr std::size_t sections_max = 0xff00;                           // SHN_LORESERVE
+constexpr std::size_t section_name_bytes_max = 64;                     // the rest of a longer one is not read
 
 bool fits(std::uint64_t offset, std::uint64_t size, std::uint64_t file_size) {
   return offset <= file_size && size <= file_size - offset;
@@ -31,29 +27,40 @@ std::uint64_t round_up(std::uint64_t value, std::uint64_t align) {
   return (value + align - 1) / align * align;
 }
 
-/// Walks one area of notes. Stops at the first that does not fit in it.
-std::optional<std::string> note_in(const std::string& area, std::uint64_t align, std::string_view owner,
-                                   std::uint32_t type) {
+struct Note {
+  std::string_view owner, text;
+  std::uint32_t type;
+  std::uint64_t at;  // of the text, in its area
+};
+
+/// The notes of one area, up to the first that does not fit in it.
+std::vector<Note> notes_in(std::string_view area, std::uint64_t align) {
+  std::vector<Note> notes;
   std::uint64_t at = 0;
   while (fits(at, sizeof(Elf64_Nhdr), area.size())) {
     Elf64_Nhdr header;
     std::memcpy(&header, area.data() + at, sizeof header);
     at += sizeof header;
-    const std::uint64_t name_at = at;
-    if (!fits(name_at, header.n_namesz, area.size())) return std::nullopt;
-    const std::uint64_t text_at = round_up(name_at + header.n_namesz, align);
-    if (!fits(text_at, header.n_descsz, area.size())) return std::nullopt;
-    std::string_view name(area.data() + name_at, header.n_namesz);
-    if (!name.empty() && name.back() == '\0') name.remove_suffix(1);
-    if (name == owner && header.n_type == type) return area.substr(text_at, header.n_descsz);
-    at = round_up(text_at + header.n_descsz, align);
+    if (!fits(at, header.n_namesz, area.size())) break;
+    std::string_view owner = area.substr(at, header.n_namesz);
+    if (!owner.empty() && owner.back() == '\0') owner.remove_suffix(1);
+    at = round_up(at + header.n_namesz, align);
+    if (!fits(at, header.n_descsz, area.size())) break;
+    notes.push_back({owner, area.substr(at, header.n_descsz), header.n_type, at});
+    at = round_up(at + header.n_descsz, align);
   }
-  return std::nullopt;
+  return notes;
 }
+
+struct CloseElf {
+  void operator()(Elf* elf) const noexcept { elf_end(elf); }
+};
 
 }  // namespace
 
-void ElfFile::CloseElf::operator()(Elf* elf) const noexcept { elf_end(elf); }
+tl::unexpected<Error> ElfFile::refuse(const std::string& what) const {
+  return fail(ErrorKind::refused, name_ + ": no Perch manifest: this is " + what);
+}
 
 Result<ElfFile> ElfFile::open(int fd, const std::filesystem::path& name) {
   ElfFile file;
@@ -61,14 +68,9 @@ Result<ElfFile> ElfFile::open(int fd, const std::filesystem::path& name) {
   file.name_ = name.string();
   struct stat status {};
   if (fstat(fd, &status) != 0) return fail_errno(file.name_);
-  file.file_size_ = static_cast<std::uint64_t>(status.st_size);
+  file.size_ = static_cast<std::uint64_t>(status.st_size);
   if (auto checked = file.check_header(); !checked) return fail(checked.error());
-  if (elf_version(EV_CURRENT) == EV_NONE) return fail("libelf is too old");
-  file.elf_.reset(elf_begin(fd, ELF_C_READ, nullptr));
-  if (!file.elf_ || elf_kind(file.elf_.get()) != ELF_K_ELF) {
-    return fail(ErrorKind::refused, file.name_ + " is a truncated or damaged ELF file");
-  }
-  if (auto checked = file.check_extents(); !checked) return fail(checked.error());
+  if (auto checked = file.read_headers(); !checked) return fail(checked.error());
   return file;
 }
 
@@ -85,139 +87,150 @@ bool ElfFile::read(std::uint64_t offset, void* out, std::size_t size) const {
   return true;
 }
 
-Result<void> ElfFile::check_header() const {
-  const auto refuse = [this](const std::string& what) {
-    return fail(ErrorKind::refused, name_ + " " + what);
-  };
-  unsigned char start[sizeof(Elf64_Ehdr)] = {};
-  const std::size_t size = std::min<std::uint64_t>(file_size_, sizeof start);
-  if (size == 0) return refuse("is empty");
+Result<void> ElfFile::check_header() {
+  char start[512];
+  const std::size_t size = std::min<std::uint64_t>(size_, sizeof start);
   if (!read(0, start, size)) return fail_errno("read " + name_);
-  if (size < SELFMAG || std::memcmp(start, ELFMAG, SELFMAG) != 0) {
-    return refuse(looks_like_text(start, size) ? "is a text file, not a shared library"
-                                               : "is not an ELF file, so no shared library");
+  if (const std::string other = what_else_it_is({start, size}); !other.empty()) return refuse(other);
+  std::memcpy(&header_, start, sizeof header_);
+  if (header_.e_phentsize != sizeof(Elf64_Phdr) || header_.e_phnum == 0 || header_.e_phnum == PN_XNUM) {
+    return refuse("a damaged ELF file: it has no program headers");
   }
-  if (size < sizeof start) return refuse("is a truncated ELF file: it ends within its header");
-  Elf64_Ehdr header;
-  std::memcpy(&header, start, sizeof header);
-  if (header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_ident[EI_DATA] != ELFDATA2LSB ||
-      header.e_machine != EM_X86_64) {
-    return refuse("is an ELF file for another machine; this host runs x86-64");
+  if (header_.e_shnum != 0 && header_.e_shentsize != sizeof(Elf64_Shdr)) {
+    return refuse("a damaged ELF file: its section headers have the wrong size");
   }
-  if (header.e_type != ET_DYN) {
-    return refuse("is an ELF file, but no shared library (link it with -shared)");
-  }
-  if (!fits(header.e_phoff, std::uint64_t{header.e_phnum} * header.e_phentsize, file_size_) ||
-      !fits(header.e_shoff, std::uint64_t{header.e_shnum} * header.e_shentsize, file_size_)) {
-    return refuse("is a truncated ELF file: its tables lie beyond its end");
-  }
-  if (header.e_phentsize != sizeof(Elf64_Phdr) || header.e_phnum == 0 || header.e_phnum == PN_XNUM) {
-    return refuse("is a damaged ELF file: it has no program headers");
+  if (!fits(header_.e_phoff, header_.e_phnum * sizeof(Elf64_Phdr), size_) ||
+      !fits(header_.e_shoff, header_.e_shnum * sizeof(Elf64_Shdr), size_)) {
+    return refuse("a truncated ELF file: its headers lie beyond its end");
   }
   return {};
 }
 
-Result<void> ElfFile::check_extents() const {
-  std::size_t count = 0;
-  if (elf_getphdrnum(elf_.get(), &count) != 0) {
-    return fail(ErrorKind::refused, name_ + " is a damaged ELF file: " + elf_errmsg(-1));
-  }
-  for (std::size_t index = 0; index < count; ++index) {
+Result<void> ElfFile::read_headers() {
+  if (elf_version(EV_CURRENT) == EV_NONE) return fail("libelf is too old");
+  const std::unique_ptr<Elf, CloseElf> elf(elf_begin(fd_, ELF_C_READ, nullptr));
+  if (!elf || elf_kind(elf.get()) != ELF_K_ELF) return refuse("a truncated or damaged ELF file");
+  for (int index = 0; index < header_.e_phnum; ++index) {
     GElf_Phdr segment;
-    if (gelf_getphdr(elf_.get(), static_cast<int>(index), &segment) == nullptr) {
-      return fail(ErrorKind::refused, name_ + " is a damaged ELF file: " + elf_errmsg(-1));
+    if (gelf_getphdr(elf.get(), index, &segment) == nullptr) {
+      return refuse(std::string("a damaged ELF file: ") + elf_errmsg(-1));
     }
     // The loader maps PT_LOAD without looking at the file's size: a short file would end the host with
     // SIGBUS.
     if (segment.p_type != PT_NULL && segment.p_type != PT_GNU_STACK &&
-        !fits(segment.p_offset, segment.p_filesz, file_size_)) {
-      return fail(ErrorKind::refused, name_ + " is a truncated ELF file: a segment lies beyond its end");
+        !fits(segment.p_offset, segment.p_filesz, size_)) {
+      return refuse("a truncated ELF file: a segment lies beyond its end");
     }
+    segments_.push_back(segment);
+  }
+  if (header_.e_shnum == 0) return {};
+  if (header_.e_shnum >= sections_max) return refuse("a damaged ELF file: it has too many sections");
+  // Names are looked up in bytes of our own: the table may be larger than what one wants to hold.
+  for (std::size_t index = 1; index < header_.e_shnum; ++index) {
+    GElf_Shdr section;
+    Elf_Scn* const at = elf_getscn(elf.get(), index);
+    if (at == nullptr || gelf_getshdr(at, &section) == nullptr) {
+      return refuse(std::string("a damaged ELF file: ") + elf_errmsg(-1));
+    }
+    sections_.push_back({"", section});
+  }
+  if (header_.e_shstrndx == 0 || header_.e_shstrndx >= header_.e_shnum) return {};
+  const Elf64_Shdr names = sections_[header_.e_shstrndx - 1u].header;
+  if (names.sh_type != SHT_STRTAB || !fits(names.sh_offset, names.sh_size, size_)) return {};
+  for (ElfSection& section : sections_) {
+    if (section.header.sh_name >= names.sh_size) continue;
+    char name[section_name_bytes_max] = {};
+    const std::uint64_t left = names.sh_size - section.header.sh_name;
+    const std::size_t size = std::min<std::uint64_t>(left, sizeof name - 1);
+    if (read(names.sh_offset + section.header.sh_name, name, size)) section.name = name;
   }
   return {};
 }
 
-std::vector<ElfFile::Extent> ElfFile::note_sections(const char* section) const {
-  std::vector<Extent> found;
-  std::size_t names = 0;
-  if (elf_getshdrstrndx(elf_.get(), &names) != 0) return found;
-  for (Elf_Scn* at = elf_nextscn(elf_.get(), nullptr); at != nullptr; at = elf_nextscn(elf_.get(), at)) {
-    GElf_Shdr header;
-    if (gelf_getshdr(at, &header) == nullptr || header.sh_type != SHT_NOTE) continue;
-    const char* name = elf_strptr(elf_.get(), names, header.sh_name);
-    if (name != nullptr && std::strcmp(name, section) == 0) {
-      found.push_back({header.sh_offset, header.sh_size, header.sh_addralign});
+bool ElfFile::is_executable() const {
+  bool interpreter = false;
+  for (const Elf64_Phdr& segment : segments_) {
+    interpreter = interpreter || segment.p_type == PT_INTERP;
+    if (segment.p_type != PT_DYNAMIC) continue;
+    for (std::uint64_t at = 0; at + sizeof(Elf64_Dyn) <= std::min<std::uint64_t>(segment.p_filesz, 65536);
+         at += sizeof(Elf64_Dyn)) {
+      Elf64_Dyn entry;
+      if (!read(segment.p_offset + at, &entry, sizeof entry) || entry.d_tag == DT_NULL) break;
+      if (entry.d_tag == DT_FLAGS_1 && (entry.d_un.d_val & DF_1_PIE) != 0) return true;
+      if (entry.d_tag == DT_SONAME) return false;  // libc.so.6 can be started, and is a library
     }
   }
-  return found;
+  return interpreter;
 }
 
-std::vector<ElfFile::Extent> ElfFile::note_segments() const {
-  std::vector<Extent> found;
-  std::size_t count = 0;
-  if (elf_getphdrnum(elf_.get(), &count) != 0) return found;
-  for (std::size_t index = 0; index < count; ++index) {
-    GElf_Phdr segment;
-    if (gelf_getphdr(elf_.get(), static_cast<int>(index), &segment) != nullptr && segment.p_type == PT_NOTE) {
-      found.push_back({segment.p_offset, segment.p_filesz, segment.p_align});
+std::vector<ElfFile::NoteArea> ElfFile::note_areas(const char* section) const {
+  std::vector<NoteArea> areas;
+  for (const ElfSection& each : sections_) {
+    if (each.header.sh_type == SHT_NOTE && each.name == section) {
+      areas.push_back({each.header.sh_offset, each.header.sh_size, each.header.sh_addralign,
+                       std::string("section ") + section});
     }
   }
-  return found;
+  for (const Elf64_Phdr& segment : segments_) {
+    if (segment.p_type == PT_NOTE) {
+      areas.push_back({segment.p_offset, segment.p_filesz, segment.p_align, "a PT_NOTE segment"});
+    }
+  }
+  return areas;
 }
 
-Result<std::string> ElfFile::find_note(const char* section, const char* owner, std::uint32_t type,
-                                       std::size_t bytes_max) const {
-  std::vector<Extent> areas = note_sections(section);
-  const std::vector<Extent> segments = note_segments();
-  areas.insert(areas.end(), segments.begin(), segments.end());
-  for (const Extent& area : areas) {
-    if (!fits(area.offset, area.size, file_size_)) {
-      return fail(ErrorKind::refused, name_ + " is a truncated ELF file: its notes lie beyond its end");
+Result<ElfNote> ElfFile::find_note(const char* section, const char* owner, std::uint32_t type,
+                                   std::size_t bytes_max) const {
+  ElfNote found;
+  for (const NoteArea& area : note_areas(section)) {
+    if (!fits(area.offset, area.size, size_)) {
+      return refuse("a truncated ELF file: its notes lie beyond its end");
     }
     if (area.size > note_area_bytes_max) continue;
     std::string bytes(area.size, '\0');
-    if (!read(area.offset, bytes.data(), bytes.size()))
-      return fail(ErrorKind::refused, name_ + " cannot be read");
+    if (!read(area.offset, bytes.data(), bytes.size())) return fail_errno("read " + name_);
     // gABI: notes are padded to 4 bytes, or to 8 where the area says so.
-    if (auto note = note_in(bytes, area.align == 8 ? 8 : 4, owner, type)) {
-      if (note->size() > bytes_max) {
-        return fail(ErrorKind::refused, name_ + ": its manifest has " + std::to_string(note->size()) +
+    for (const Note& note : notes_in(bytes, area.align == 8 ? 8 : 4)) {
+      if (note.owner != owner || note.type != type) continue;
+      if (note.text.size() > bytes_max) {
+        return fail(ErrorKind::refused, name_ + ": its manifest has " + std::to_string(note.text.size()) +
                                             " bytes, more than " + std::to_string(bytes_max));
       }
-      return std::move(*note);
-    }
-  }
-  return fail(
-      ErrorKind::refused,
-      name_ +
-          " is a shared library without a Perch manifest: no reader plugin (build it with perch_add_plugin)");
-}
-
-std::string ElfFile::why_never_unmapped() const {
-  for (Elf_Scn* at = elf_nextscn(elf_.get(), nullptr); at != nullptr; at = elf_nextscn(elf_.get(), at)) {
-    GElf_Shdr header;
-    if (gelf_getshdr(at, &header) == nullptr || header.sh_entsize == 0) continue;
-    if (header.sh_type != SHT_DYNAMIC && header.sh_type != SHT_DYNSYM) continue;
-    Elf_Data* data = elf_getdata(at, nullptr);
-    if (data == nullptr) continue;
-    const std::uint64_t count = std::min(header.sh_size / header.sh_entsize, symbols_max);
-    for (int index = 0; index < static_cast<int>(count); ++index) {
-      GElf_Dyn entry;
-      GElf_Sym symbol;
-      if (header.sh_type == SHT_DYNAMIC) {
-        if (gelf_getdyn(data, index, &entry) != nullptr && entry.d_tag == DT_FLAGS_1 &&
-            (entry.d_un.d_val & DF_1_NODELETE) != 0) {
-          return "it is linked with -z nodelete";
-        }
-      } else if (gelf_getsym(data, index, &symbol) != nullptr &&
-                 GELF_ST_BIND(symbol.st_info) == STB_GNU_UNIQUE) {
-        const char* name = elf_strptr(elf_.get(), header.sh_link, symbol.st_name);
-        return std::string("it defines the unique symbol ") + (name != nullptr ? name : "?") +
-               " (compile everything in it with -fno-gnu-unique)";
+      const std::uint64_t offset = area.offset + note.at;
+      if (!found.found_in.empty() && (found.offset != offset || found.text.size() != note.text.size())) {
+        return fail(ErrorKind::refused,
+                    name_ + ": it has two Perch manifests; link one reader plugin into a library");
+      }
+      if (found.found_in.empty()) {
+        found = {std::string(note.text), offset, area.place};
+      } else if (found.found_in.find(area.place) == std::string::npos) {
+        found.found_in += " and " + area.place;
       }
     }
   }
-  return {};
+  if (!found.found_in.empty()) return found;
+  if (is_executable()) return refuse("an executable for x86-64, not a shared library");
+  return refuse("a shared library, but no reader plugin (build it with perch_add_plugin)");
+}
+
+std::string ElfFile::build_id() const {
+  std::string hex;
+  for (const NoteArea& area : note_areas(".note.gnu.build-id")) {
+    if (!fits(area.offset, area.size, size_) || area.size > note_area_bytes_max) continue;
+    std::string bytes(area.size, '\0');
+    if (!read(area.offset, bytes.data(), bytes.size())) continue;
+    for (const Note& note : notes_in(bytes, area.align == 8 ? 8 : 4)) {
+      if (note.owner != ELF_NOTE_GNU || note.type != NT_GNU_BUILD_ID || note.text.size() > 64) continue;
+      constexpr const char* digits = "0123456789abcdef";
+      hex.clear();
+      for (const char c : note.text) {
+        hex += digits[static_cast<unsigned char>(c) >> 4];
+        hex += digits[static_cast<unsigned char>(c) & 15];
+      }
+      return hex;
+    }
+  }
+  return hex;
 }
 
 }  // namespace perch::readers

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "perch/plugin.h"
 #include "readers/config_schema.hpp"
@@ -37,6 +38,23 @@ int nesting_of(std::string_view text) {
     }
   }
   return deepest;
+}
+
+/// Parses a text and refuses objects that say a member twice: readers of JSON differ in which one counts.
+/// Throws what Json::parse does.
+Result<Json> parse_unambiguous(std::string_view text) {
+  std::vector<std::set<std::string>> members;  // of the objects that are open
+  std::string doubled;
+  Json json = Json::parse(text, [&](int, Json::parse_event_t event, Json& parsed) {
+    if (event == Json::parse_event_t::object_start) members.emplace_back();
+    if (event == Json::parse_event_t::object_end) members.pop_back();
+    if (event == Json::parse_event_t::key && !members.back().insert(parsed.get<std::string>()).second) {
+      doubled = parsed.dump();
+    }
+    return true;
+  });
+  if (!doubled.empty()) return refuse("has " + doubled + " twice in one object");
+  return json;
 }
 
 /// Throws nlohmann exceptions for a member that is missing or of another type: parse_manifest catches.
@@ -139,8 +157,12 @@ Result<void> read_tables(const Json& list, Manifest& manifest) {
   for (const Json& entry : list) {
     ManifestTable table{entry.at("name").get<std::string>(), entry.at("key").get<std::string>(),
                         entry.at("value").get<std::string>()};
-    if (table.name.empty() || table.name.size() > 64)
-      return refuse("names a table \"" + table.name.substr(0, 64) + "\"");
+    // The rules for names of fields are those for names of tables.
+    if (!tables::Layout::make({{table.name, "int8"}}, false)) {
+      return refuse(
+          "names a table whose name none can have: a letter or _, then letters, digits or _, at most 64 in "
+          "all");
+    }
     if (std::any_of(manifest.tables.begin(), manifest.tables.end(),
                     [&](const auto& t) { return t.name == table.name; })) {
       return refuse("names table " + table.name + " twice");
@@ -161,12 +183,20 @@ Result<Manifest> parse_manifest(std::string_view text) {
     return refuse("is nested deeper than " + std::to_string(json_depth_max) + " levels");
   }
   try {
-    const Json json = Json::parse(text);
+    const auto parsed = parse_unambiguous(text);
+    if (!parsed) return fail(parsed.error());
+    const Json& json = *parsed;
     if (!json.is_object()) return refuse("is no JSON object");
     Manifest manifest;
     manifest.abi = positive_number(json, "abi");
     if (auto checked = check_abi(manifest.abi); !checked)
       return fail(checked.error());  // the rest may mean other things
+    if (json.contains("host_size")) {
+      const Json& size = json.at("host_size");
+      if (!size.is_number_unsigned() || size == 0)
+        return refuse("has a \"host_size\" that is no number of bytes");
+      manifest.host_size = size.get<std::uint64_t>();
+    }
     manifest.id = json.at("id").get<std::string>();
     manifest.version = json.at("version").get<std::string>();
     if (json.contains("state")) {
@@ -187,15 +217,21 @@ Result<Manifest> parse_manifest(std::string_view text) {
   }
 }
 
+Result<Manifest> read_manifest(const ElfFile& file) {
+  auto note = file.find_note(PERCH_NOTE_SECTION, PERCH_NOTE_OWNER, PERCH_NOTE_TYPE, PERCH_MANIFEST_BYTES_MAX);
+  if (!note) return fail(note.error());
+  auto manifest = parse_manifest(note->text);
+  if (manifest) {
+    manifest->found_in = std::move(note->found_in);
+  } else {
+    manifest.error().message = file.name() + ": " + manifest.error().message;
+  }
+  return manifest;
+}
+
 Result<Manifest> read_manifest(int fd, const std::filesystem::path& name) {
   const auto file = ElfFile::open(fd, name);
-  if (!file) return fail(file.error());
-  const auto note =
-      file->find_note(PERCH_NOTE_SECTION, PERCH_NOTE_OWNER, PERCH_NOTE_TYPE, PERCH_MANIFEST_BYTES_MAX);
-  if (!note) return fail(note.error());
-  auto manifest = parse_manifest(*note);
-  if (!manifest) manifest.error().message = name.string() + ": " + manifest.error().message;
-  return manifest;
+  return file ? read_manifest(*file) : fail(file.error());
 }
 
 }  // namespace perch::readers

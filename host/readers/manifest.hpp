@@ -21,6 +21,8 @@ struct ManifestTable {
 
 struct Manifest {
   std::uint32_t abi = 0;
+  std::optional<std::uint64_t>
+      host_size;  ///< bytes of perch_host that it was built with; older ones say none
   std::string id;
   std::string version;
   std::uint32_t state_version = 1;
@@ -28,17 +30,23 @@ struct Manifest {
   std::vector<ManifestTable> tables;
   std::string config_schema;  ///< JSON text
   std::string text;           ///< the note's descriptor, byte for byte
+  std::string found_in;       ///< where in the file the note was, in words; "" when it came from a text
 };
 
-/// Reads the ELF note from an open file (libelf, bounds-checked; nothing is mapped or executed). Errors tell
-/// a text file, a truncated file, another machine's file and a library without a manifest apart, in words.
+class ElfFile;
+
+/// Reads the ELF note of a file (bounds-checked; nothing is mapped or executed). Errors name the file.
+Result<Manifest> read_manifest(const ElfFile& file);
+/// The same from an open file. Errors tell a text file, a truncated file, another machine's file and a
+/// library without a manifest apart, in words.
 Result<Manifest> read_manifest(int fd, const std::filesystem::path& name);
 /// The same from the note's text.
 Result<Manifest> parse_manifest(std::string_view text);
 
-/// Whether the plugin's tables fit the host's (equal key layouts; each of its value fields with the same
-/// name, type and offset, size and alignment at most the host's). The error is `incompatible` with one detail
-/// line per difference and the command that makes the right header.
+/// Whether this host offers as much of the interface as the plugin was built with, and the plugin's tables
+/// fit the host's (equal key layouts; each of its value fields with the same name, type and offset, size and
+/// alignment at most the host's). The error is `incompatible` with one detail line per difference and the
+/// command that makes the right header.
 Result<void> check_compatible(const Manifest& manifest, const tables::Catalog& catalog);
 
 }  // namespace perch::readers

@@ -1,11 +1,35 @@
-// Is a library still mapped? dlclose does not say: a unique symbol, -z nodelete or a living thread keep it,
-// silently.
+// Where a loaded library is in memory, and whether it still is. dlclose does not say: a unique symbol, -z
+// nodelete or a living thread keep it, silently.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
+#include <vector>
+
+#include "readers/elf_entry.hpp"
 
 namespace perch::readers {
+
+/// The segments of one loaded library. Valid while it stays loaded.
+class MappedLibrary final : public EntryMemory {
+ public:
+  /// `path`: as it was given to dlopen. Holds nothing when the loader does not list it.
+  explicit MappedLibrary(const std::filesystem::path& path);
+
+  /// Whether the range is this library's and readable.
+  bool holds(const void* at, std::uint64_t size) const;
+  bool is_code(std::uint64_t address) const override;
+  std::optional<std::string> bytes(std::uint64_t address, std::uint64_t size) const override;
+
+ private:
+  struct Segment {
+    std::uint64_t begin, size;
+    bool readable, executable;
+  };
+  std::vector<Segment> segments_;
+};
 
 /// Asks the loader by name (RTLD_NOLOAD), its list of objects (dl_iterate_phdr) and the kernel
 /// (/proc/self/maps). `path`: as it was given to dlopen.

@@ -8,6 +8,9 @@
 #include <cstdio>
 #include <memory>
 
+#include "readers/elf_entry.hpp"
+#include "readers/elf_kind.hpp"
+
 namespace perch::readers {
 namespace {
 
@@ -68,7 +71,9 @@ Result<PluginFile> PluginFile::open(const std::filesystem::path& path) {
   }
   struct stat status {};
   if (fstat(file.fd_.get(), &status) != 0) return fail_errno(path.string());
-  if (!S_ISREG(status.st_mode)) return fail(ErrorKind::refused, path.string() + " is no regular file");
+  if (const std::string other = what_else_it_is(status.st_mode); !other.empty()) {
+    return fail(ErrorKind::refused, path.string() + ": no Perch manifest: this is " + other);
+  }
   if (static_cast<std::uint64_t>(status.st_size) > bytes_max) {
     return fail(ErrorKind::refused, path.string() + " is larger than 1 GiB");
   }
@@ -94,17 +99,38 @@ Result<std::filesystem::path> PluginFile::copy_to(const std::filesystem::path& f
   const auto hash = hash_blocks(fd_.get(), path_, copy.get());
   if (!hash) return give_up(hash.error());
   content_hash_ = *hash;
-  // Whoever writes the file in place can change it behind the check; nobody writes the copy.
-  const auto manifest = read_manifest(copy.get(), path_);
-  if (!manifest) return give_up(manifest.error());
-  if (manifest->text != manifest_.text) {
-    return give_up({ErrorKind::refused, path_.string() + " changed while it was read; try again", {}});
-  }
+  if (auto checked = check_content(copy.get()); !checked) return give_up(checked.error());
   const std::filesystem::path finished = folder / (stem + "." + hex(content_hash_) + ".so");
   if (::rename(unfinished.c_str(), finished.c_str()) != 0) {
     return give_up(fail_errno("rename " + unfinished.string()).value());
   }
+  struct stat status {};
+  if (fstat(copy.get(), &status) != 0) return fail_errno(finished.string());
+  copy_ = {status.st_dev, status.st_ino, status.st_size, status.st_ctim};
   return finished;
+}
+
+/// Whoever writes the file in place can change it behind a check; nobody writes the copy.
+Result<void> PluginFile::check_content(int copy) const {
+  const auto file = ElfFile::open(copy, path_);
+  if (!file) return fail(file.error());
+  const auto manifest = read_manifest(*file);
+  if (!manifest) return fail(manifest.error());
+  if (manifest->text != manifest_.text) {
+    return fail(ErrorKind::refused, path_.string() + " changed while it was read; try again");
+  }
+  return check_loadable(*file, *manifest);
+}
+
+Result<void> PluginFile::check_copy(const std::filesystem::path& copy) const {
+  struct stat status {};
+  if (::lstat(copy.c_str(), &status) != 0) return fail_errno(copy.string());
+  if (status.st_dev != copy_.device || status.st_ino != copy_.inode || status.st_size != copy_.size ||
+      status.st_ctim.tv_sec != copy_.changed.tv_sec || status.st_ctim.tv_nsec != copy_.changed.tv_nsec) {
+    return fail(ErrorKind::refused, copy.string() + " is not the copy of " + path_.string() +
+                                        " that was checked: somebody else writes to that folder");
+  }
+  return {};
 }
 
 }  // namespace perch::readers

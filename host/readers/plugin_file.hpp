@@ -2,6 +2,8 @@
 // descriptor, so that nobody can exchange the file between check and use.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <filesystem>
 #include <string>
@@ -26,18 +28,32 @@ class PluginFile {
   const Manifest& manifest() const noexcept { return manifest_; }
 
   /// Copies it to `folder`/<id>.<generation>.<hash>.so (mode 0700, owner only) and returns that path. The
-  /// copy is what gets loaded: it must still have the manifest that was checked. On failure no copy is left.
+  /// copy is what gets loaded: it must still have the manifest that was checked, and all that the loader will
+  /// follow in it must lead somewhere (ElfLibrary, check_entry_in_file). On failure no copy is left.
   Result<std::filesystem::path> copy_to(const std::filesystem::path& folder, std::uint64_t generation);
+  /// Whether the file of this path is the copy that was checked, and nobody has touched it since.
+  Result<void> check_copy(const std::filesystem::path& copy) const;
   /// 64-bit FNV-1a of the bytes copied; 0 before.
   std::uint64_t content_hash() const noexcept { return content_hash_; }
   /// The same of the file as it is now: tells whether it is what a loaded generation was copied from.
   Result<std::uint64_t> hash_now() const;
 
  private:
+  /// What tells a file from another one, and from itself after a change.
+  struct Identity {
+    dev_t device = 0;
+    ino_t inode = 0;
+    off_t size = 0;
+    timespec changed{};
+  };
+
+  Result<void> check_content(int copy) const;
+
   std::filesystem::path path_;
   UniqueFd fd_;
   Manifest manifest_;
   std::uint64_t content_hash_ = 0;
+  Identity copy_;
 };
 
 }  // namespace perch::readers

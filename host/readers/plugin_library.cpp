@@ -3,8 +3,6 @@
 #include <dlfcn.h>
 #include <unistd.h>
 
-#include <cstddef>
-#include <cstring>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -33,6 +31,10 @@ Result<std::unique_ptr<PluginLibrary>> PluginLibrary::load(const PluginFile& fil
   self->source_ = file.path();
   self->copy_ = std::move(copy);
 
+  if (auto same = file.check_copy(self->copy_); !same) {
+    ::unlink(self->copy_.c_str());
+    return fail(same.error());
+  }
   namespace dll = boost::dll;
   std::error_code error;
   // rtld_now: a missing symbol is found here, not in the middle of a callback. rtld_local: plugins see
@@ -54,37 +56,27 @@ Result<std::unique_ptr<PluginLibrary>> PluginLibrary::load(const PluginFile& fil
   return self;
 }
 
+/// What the file said has been checked; the library's constructors have run since.
 Result<void> PluginLibrary::check_api() const {
   const auto refuse = [this](const std::string& what) {
-    return fail(ErrorKind::refused, source_.string() + ": " PERCH_PLUGIN_SYMBOL " " + what);
+    return fail(ErrorKind::refused, source_.string() + ": " + what);
   };
-  if (!library_.has(PERCH_PLUGIN_SYMBOL)) return refuse("is not exported");
+  if (!library_.has(PERCH_PLUGIN_SYMBOL)) return refuse(PERCH_PLUGIN_SYMBOL " is not exported");
   const auto& api = library_.get<const perch_plugin_api>(PERCH_PLUGIN_SYMBOL);
-  // Later versions add members behind these: a larger struct is a newer plugin of the same interface.
-  if (api.struct_size < offsetof(perch_plugin_api, destroy) + sizeof api.destroy) {
-    return refuse("has " + std::to_string(api.struct_size) + " bytes, fewer than version 1 of the interface");
-  }
-  if (api.abi_version != manifest_.abi) {
-    return refuse("says interface version " + std::to_string(api.abi_version) + ", the manifest says " +
-                  std::to_string(manifest_.abi));
-  }
-  if (api.create == nullptr || api.restore == nullptr || api.start == nullptr || api.on_commit == nullptr ||
-      api.save == nullptr || api.stop == nullptr || api.destroy == nullptr) {
-    return refuse("lacks a function; all are required");
-  }
-  if (api.manifest == nullptr || api.manifest_size != manifest_.text.size() ||
-      std::memcmp(api.manifest, manifest_.text.data(), manifest_.text.size()) != 0) {
-    return refuse("has another manifest in memory than the file's note");
-  }
+  const MappedLibrary memory(copy_);
+  // The loader looks into the libraries that it needs, too.
+  if (!memory.holds(&api, entry_bytes_min)) return refuse(PERCH_PLUGIN_SYMBOL " is another library's");
+  if (auto checked = check_entry(api, manifest_, memory); !checked) return refuse(checked.error().message);
+  if (!memory.holds(&api, api.struct_size)) return refuse(PERCH_PLUGIN_SYMBOL " is larger than its segment");
   return {};
 }
 
 std::string PluginLibrary::unload() {
   api_ = nullptr;
-  const std::string flagged = why_library_never_unmaps(copy_);
   library_.unload();
   std::string held;
   if (is_library_mapped(copy_)) {
+    const std::string flagged = why_library_never_unmaps(copy_);
     held =
         copy_.filename().string() + " stayed mapped: " +
         (flagged.empty() ? "a thread of the plugin, or a thread-local destructor, still holds it" : flagged);

@@ -31,6 +31,11 @@
 #ifndef TABLE
 #define TABLE "rows"
 #endif
+#ifdef HOST_SIZE
+#define HOST_SIZE_MEMBER "\"host_size\":" HOST_SIZE ","
+#else
+#define HOST_SIZE_MEMBER ""
+#endif
 #ifndef FAULT
 #define FAULT ""
 #endif
@@ -43,10 +48,10 @@
 #define TEXT_OF(x) #x
 #define TEXT(x) TEXT_OF(x)
 #define MANIFEST                                                                                            \
-  "{\"abi\":" ABI ",\"id\":\"" ID "\",\"version\":\"" VERSION "\",\"state\":{\"version\":" TEXT(            \
-      STATE_VERSION) ",\"oldest\":" TEXT(STATE_OLDEST) "},\"tables\":[{\"name\":\"" TABLE                   \
-                                                       "\",\"key\":\"{id:uint64@0}8:8\",\"value\":\"" VALUE \
-                                                       "\"}],\"config_schema\":{}}"
+  "{\"abi\":" ABI "," HOST_SIZE_MEMBER "\"id\":\"" ID "\",\"version\":\"" VERSION                           \
+  "\",\"state\":{\"version\":" TEXT(STATE_VERSION) ",\"oldest\":" TEXT(                                     \
+      STATE_OLDEST) "},\"tables\":[{\"name\":\"" TABLE "\",\"key\":\"{id:uint64@0}8:8\",\"value\":\"" VALUE \
+                    "\"}],\"config_schema\":{}}"
 
 static const struct {
   uint32_t name_size, text_size, type;
@@ -221,18 +226,30 @@ static const char other_manifest[sizeof note.text] = "{}";
 #define SAVE save
 #endif
 
-PERCH_EXPORT extern const perch_plugin_api perch_plugin;
-const perch_plugin_api perch_plugin = {sizeof(perch_plugin_api),
-                                       PERCH_ABI_VERSION,
-                                       MANIFEST_IN_MEMORY,
-                                       sizeof note.text,
-                                       create,
-                                       restore,
-                                       start,
-                                       on_commit,
-                                       SAVE,
-                                       stop,
-                                       destroy};
+#ifdef BREAKS_ENTRY
+#define ENTRY perch_plugin_api
+#else
+#define ENTRY const perch_plugin_api
+#endif
+PERCH_EXPORT extern ENTRY perch_plugin;
+ENTRY perch_plugin = {sizeof(perch_plugin_api),
+                      PERCH_ABI_VERSION,
+                      MANIFEST_IN_MEMORY,
+                      sizeof note.text,
+                      create,
+                      restore,
+                      start,
+                      on_commit,
+                      SAVE,
+                      stop,
+                      destroy};
 
 /* Unused in the builds that leave it out of the struct. */
 perch_result (*const save_is_here)(void*, const perch_state_sink*, perch_error*) = save;
+
+#ifdef BREAKS_ENTRY
+__attribute__((constructor)) static void break_entry(void) { perch_plugin.save = NULL; }
+#endif
+#ifdef CRASHES_IN_CONSTRUCTOR
+__attribute__((constructor)) static void crash(void) { abort(); }
+#endif

@@ -78,7 +78,8 @@ TEST_CASE("readers' methods answer when the manager has done its part") {
         std::string::npos);
   CHECK(peer.error("reader.inspect", {{"file", text_file}})["message"].get<std::string>().find("text.so") !=
         std::string::npos);
-  CHECK(peer.error("reader.inspect", {{"file", "/dev/null"}})["message"] == "/dev/null is no regular file");
+  CHECK(peer.error("reader.inspect", {{"file", "/dev/null"}})["message"] ==
+        "/dev/null: no Perch manifest: this is a device");
 }
 
 TEST_CASE("an answer for a peer that has gone harms nobody") {

@@ -10,7 +10,9 @@
 #include <sstream>
 
 #include "base/unique_fd.hpp"
+#include "readers/elf_library.hpp"
 #include "readers/manifest.hpp"
+#include "readers/mapped_library.hpp"
 #include "test_host.hpp"
 
 namespace perch::readers::test {
@@ -55,24 +57,25 @@ TEST_CASE("a built plugin's manifest is read") {
 
 TEST_CASE("files that are no plugin are told apart") {
   const std::string good = bytes_of(plugin("summing"));
-  CHECK(has(message(""), "is empty"));
+  CHECK(has(message(""), "an empty file"));
   CHECK(has(message("this is no library\n"), "text file"));
-  CHECK(has(message(std::string("\x1f\x8b\x08\x00zip", 7)), "not an ELF file"));
+  CHECK(has(message(std::string("\x1f\x8b\x08\x00zip", 7)), "a gzip archive"));
+  CHECK(has(message(std::string("\x7f\x01\x02", 3)), "no ELF file"));
   CHECK(has(message(good.substr(0, 20)), "truncated"));
   CHECK(has(message(good.substr(0, 200)), "truncated"));
   CHECK(has(message(good.substr(0, good.size() - 1)), "truncated"));
-  CHECK(has(message(bytes_of(plugin("no_plugin"))), "without a Perch manifest"));
-  CHECK(has(message(bytes_of("/proc/self/exe")), "without a Perch manifest"));  // a PIE is ET_DYN as well
+  CHECK(has(message(bytes_of(plugin("no_plugin"))), "no Perch manifest"));
+  CHECK(has(message(bytes_of("/proc/self/exe")), "an executable for x86-64"));  // a PIE is ET_DYN as well
 
   std::string other_machine = good;
   header(other_machine).e_machine = EM_AARCH64;
-  CHECK(has(message(other_machine), "another machine"));
+  CHECK(has(message(other_machine), "for AArch64, 64 bits; this host runs on x86-64"));
   std::string small = good;
   header(small).e_ident[EI_CLASS] = ELFCLASS32;
-  CHECK(has(message(small), "another machine"));
+  CHECK(has(message(small), "32 bits; this host runs on x86-64"));
   std::string object = good;
   header(object).e_type = ET_REL;
-  CHECK(has(message(object), "no shared library"));
+  CHECK(has(message(object), "an object file for x86-64, not yet linked (link it with -shared)"));
 }
 
 TEST_CASE("the manifest is found without section headers, and without the PT_NOTE segment") {
@@ -116,7 +119,7 @@ TEST_CASE("headers with hostile numbers are refused or harmless") {
         const auto fd = file_of(changed);
         const auto manifest = read_manifest(fd.get(), "test.so");
         if (manifest) CHECK(manifest->id == "summing");
-        if (const auto file = ElfFile::open(fd.get(), "test.so")) file->why_never_unmapped();
+        if (const auto file = ElfFile::open(fd.get(), "test.so")) ElfLibrary::read(*file);
         ++tried;
       }
     }
@@ -138,15 +141,13 @@ TEST_CASE("random damage is refused or harmless") {
     const auto fd = file_of(changed);
     const auto manifest = read_manifest(fd.get(), "test.so");
     if (manifest) CHECK(manifest->text.size() <= 65536);
-    if (const auto file = ElfFile::open(fd.get(), "test.so")) file->why_never_unmapped();
+    if (const auto file = ElfFile::open(fd.get(), "test.so")) ElfLibrary::read(*file);
   }
 }
 
 TEST_CASE("what keeps a library mapped is seen in the file") {
-  const UniqueFd pinned(::open(plugin("never_unmapped").c_str(), O_RDONLY | O_CLOEXEC));
-  CHECK(ElfFile::open(pinned.get(), "test.so")->why_never_unmapped() == "it is linked with -z nodelete");
-  const UniqueFd free(::open(plugin("summing").c_str(), O_RDONLY | O_CLOEXEC));
-  CHECK(ElfFile::open(free.get(), "test.so")->why_never_unmapped() == "");
+  CHECK(why_library_never_unmaps(plugin("never_unmapped")) == "it is linked with -z nodelete");
+  CHECK(why_library_never_unmaps(plugin("summing")) == "");
 }
 
 }  // namespace

@@ -91,7 +91,7 @@ TEST_CASE("no code of a plugin that does not fit ever runs") {
   CHECK(other_layout.error().details.size() == 5);  // amount, check, more, the size, what to do
   CHECK(has(host.load(plugin("unknown_table")).error().details.at(0), "did the plugin mean rows?"));
   CHECK(has(host.load(plugin("newer_interface")).error().message, "newer than this host"));
-  CHECK(has(host.load(plugin("no_plugin")).error().message, "without a Perch manifest"));
+  CHECK(has(host.load(plugin("no_plugin")).error().message, "no Perch manifest"));
   CHECK_FALSE(fs::exists(mark));
   unsetenv("PERCH_TEST_MARK");
 }

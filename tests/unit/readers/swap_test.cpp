@@ -163,7 +163,7 @@ TEST_CASE("a swap that fails at any step leaves the old one running as if nothin
     CHECK(host.state("sums") == "running");
     CHECK(host.reader("sums")->plugin_version == "1.0.0");
   };
-  fails("no_plugin", ErrorKind::refused, "without a Perch manifest");
+  fails("no_plugin", ErrorKind::refused, "no Perch manifest");
   fails("other_layout", ErrorKind::incompatible, "other tables");
   fails("other_id", ErrorKind::refused, "runs plugin summing");
   fails("summing_new_state", ErrorKind::incompatible, "restores state versions 2 to 2");

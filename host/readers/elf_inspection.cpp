@@ -1,0 +1,73 @@
+#include "readers/elf_inspection.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "base/unique_fd.hpp"
+#include "readers/elf_entry.hpp"
+#include "readers/elf_kind.hpp"
+
+namespace perch::readers {
+
+Result<Inspection> inspect_file(const std::filesystem::path& path) {
+  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));  // a FIFO must not hold us up
+  if (!fd) {
+    auto error = fail_errno("open " + path.string());
+    if (errno == ENOENT) error.value().kind = ErrorKind::not_found;
+    return error;
+  }
+  struct stat status {};
+  if (::fstat(fd.get(), &status) != 0) return fail_errno(path.string());
+  if (const std::string other = what_else_it_is(status.st_mode); !other.empty()) {
+    return fail(ErrorKind::refused, path.string() + ": no Perch manifest: this is " + other);
+  }
+  const auto file = ElfFile::open(fd.get(), path);
+  if (!file) return fail(file.error());
+  auto manifest = read_manifest(*file);
+  if (!manifest) return fail(manifest.error());
+
+  Inspection inspection;
+  inspection.manifest = std::move(*manifest);
+  inspection.build_id = file->build_id();
+  const auto library = ElfLibrary::read(*file);
+  if (!library) {
+    inspection.refusal = library.error().message;
+    return inspection;
+  }
+  if (const auto entry = check_entry_in_file(*library, inspection.manifest); !entry) {
+    inspection.refusal = path.string() + ": " + entry.error().message;
+  }
+  inspection.needed = library->dynamic().needed();
+  inspection.exported = library->exported();
+  inspection.never_unmapped = library->why_never_unmapped();
+  return inspection;
+}
+
+std::vector<std::string> Inspection::warnings() const {
+  std::vector<std::string> lines;
+  std::string others;
+  std::size_t count = 0;
+  for (const std::string& name : exported) {
+    if (name == PERCH_PLUGIN_SYMBOL) continue;
+    if (++count <= 5) others += (others.empty() ? "" : ", ") + name;
+  }
+  if (count > 5) others += " and " + std::to_string(count - 5) + " more";
+  if (count > 0) lines.push_back("exports more than " PERCH_PLUGIN_SYMBOL ": " + others);
+  if (!never_unmapped.empty()) lines.push_back("would stay in memory after unloading: " + never_unmapped);
+  return lines;
+}
+
+nlohmann::ordered_json to_json(const Inspection& inspection) {
+  using Json = nlohmann::ordered_json;
+  Json json{{"manifest", Json::parse(inspection.manifest.text)},
+            {"manifest_in", inspection.manifest.found_in},
+            {"build_id", inspection.build_id},
+            {"loadable", inspection.refusal.empty()}};
+  if (!inspection.refusal.empty()) json["refusal"] = inspection.refusal;
+  json["needed"] = inspection.needed;
+  json["exported"] = inspection.exported;
+  json["warnings"] = inspection.warnings();
+  return json;
+}
+
+}  // namespace perch::readers
