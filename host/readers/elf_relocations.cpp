@@ -122,7 +122,8 @@ Result<void> check_type(const ElfImage& image, const ElfRelocation& relocation, 
       if (relocation.symbol != 0 && relocation.addend == 0) return {};
       return malformed(which + " is for no symbol");
     case R_X86_64_64:
-      return {};
+      if (relocation.symbol != 0) return {};
+      return malformed(which + " is for no symbol");
     case R_X86_64_DTPMOD64:
     case R_X86_64_DTPOFF64:
     case R_X86_64_TPOFF64:
@@ -181,7 +182,8 @@ Result<void> check_words(const std::vector<ElfRelocation>& relocations, WordsInF
 /// Linkers make one slot for each symbol. Those of functions follow three words that are the loader's, and
 /// all or none of them point to where the function is looked up at its first call.
 Result<void> check_slots(const ElfImage& image, const ElfDynamic& dynamic,
-                         const std::vector<ElfRelocation>& relocations, WordsInFile& words) {
+                         const std::vector<Elf64_Sym>& symbols, const std::vector<ElfRelocation>& relocations,
+                         WordsInFile& words) {
   constexpr std::uint64_t reserved_bytes = 3 * word_bytes;
   const std::uint64_t first = dynamic.value(DT_PLTGOT).value_or(0) + reserved_bytes;
   std::set<std::pair<std::uint32_t, std::uint32_t>> slots;
@@ -192,8 +194,10 @@ Result<void> check_slots(const ElfImage& image, const ElfDynamic& dynamic,
     if (relocation.type == R_X86_64_JUMP_SLOT) {
       ++of_functions;
       prepared += image.is_code(words.at(relocation.offset).value_or(0)) ? 1 : 0;
-      if (relocation.offset < first)
-        return malformed(at_address(relocation.offset) + " is for no function's slot");
+      const bool is_variable = ELF64_ST_TYPE(symbols[relocation.symbol].st_info) == STT_OBJECT;
+      if (relocation.offset < first || is_variable) {
+        return malformed(at_address(relocation.offset) + " is for no function, or in no function's slot");
+      }
     }
     if (relocation.offset % word_bytes != 0 || !slots.emplace(relocation.type, relocation.symbol).second) {
       return malformed(at_address(relocation.offset) + " is a second one for the same symbol, or no slot");
@@ -258,7 +262,7 @@ Result<std::vector<ElfRelocation>> read_relocations(const ElfImage& image, const
     free_from = relocation.offset + written_bytes(relocation);
   }
   checked = check_words(relocations, words);
-  if (checked) checked = check_slots(image, dynamic, relocations, words);
+  if (checked) checked = check_slots(image, dynamic, symbols, relocations, words);
   const ElfFunctions functions(image);
   const auto constructors = dynamic.range(DT_INIT_ARRAY, DT_INIT_ARRAYSZ);
   const auto destructors = dynamic.range(DT_FINI_ARRAY, DT_FINI_ARRAYSZ);

@@ -206,4 +206,22 @@ std::vector<Mutation> hostile_numbers(const std::string& file, std::size_t count
   return mutations;
 }
 
+std::vector<Mutation> without_exchanged_symbols(const std::string& file, std::vector<Mutation> mutations) {
+  const auto regions = regions_of(file);
+  std::erase_if(mutations, [&](const Mutation& mutation) {
+    return std::any_of(regions.begin(), regions.end(), [&](const Region& region) {
+      if (mutation.offset < region.offset || mutation.offset >= region.offset + region.size) return false;
+      const std::uint64_t at = mutation.offset - region.offset;
+      const std::uint64_t end = at + mutation.bytes.size() - 1;
+      const auto touches = [&](std::uint64_t entry, std::uint64_t from, std::uint64_t to) {
+        return at % entry < to && at % entry + (end - at) >= from;
+      };
+      if (region.name == "symbols") return touches(sizeof(Elf64_Sym), 0, offsetof(Elf64_Sym, st_info));
+      constexpr std::uint64_t symbol = offsetof(Elf64_Rela, r_info) + 4;
+      return region.name == "relocations" && touches(sizeof(Elf64_Rela), symbol, symbol + 4);
+    });
+  });
+  return mutations;
+}
+
 }  // namespace perch::fuzz
