@@ -1,13 +1,10 @@
 // What the file offers to others, and what would keep it in memory for good.
-#include <fcntl.h>
-
 #include <algorithm>
 
-#include "base/unique_fd.hpp"
 #include "check/check.hpp"
 #include "check/elf_facts.hpp"
 #include "perch/plugin.h"
-#include "readers/elf_file.hpp"
+#include "readers/mapped_library.hpp"
 
 namespace perch::check {
 namespace {
@@ -54,9 +51,7 @@ void check_unmappable(CheckContext& context) {
   report.now("reading the headers");
   const auto facts = read_elf_facts(context.options.file);
   if (!facts) return report.fail(facts.error().message), report.done("unreadable");
-  const UniqueFd fd(::open(context.options.file.c_str(), O_RDONLY | O_CLOEXEC));
-  const auto file = readers::ElfFile::open(fd.get(), context.options.file);
-  const std::string pinned = file ? file->why_never_unmapped() : file.error().message;
+  const std::string pinned = readers::why_library_never_unmaps(context.options.file);
   if (!pinned.empty()) {
     report.fail("the loader would never unmap it: " + pinned,
                 "every swap would leave a copy in the host's memory; build with perch_add_plugin");
