@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -226,29 +227,30 @@ static const char other_manifest[sizeof note.text] = "{}";
 #define SAVE save
 #endif
 
-#ifdef BREAKS_ENTRY
-#define ENTRY perch_plugin_api
-#else
-#define ENTRY const perch_plugin_api
-#endif
-PERCH_EXPORT extern ENTRY perch_plugin;
-ENTRY perch_plugin = {sizeof(perch_plugin_api),
-                      PERCH_ABI_VERSION,
-                      MANIFEST_IN_MEMORY,
-                      sizeof note.text,
-                      create,
-                      restore,
-                      start,
-                      on_commit,
-                      SAVE,
-                      stop,
-                      destroy};
+const perch_plugin_api perch_plugin = {sizeof(perch_plugin_api),
+                                       PERCH_ABI_VERSION,
+                                       MANIFEST_IN_MEMORY,
+                                       sizeof note.text,
+                                       create,
+                                       restore,
+                                       start,
+                                       on_commit,
+                                       SAVE,
+                                       stop,
+                                       destroy};
 
 /* Unused in the builds that leave it out of the struct. */
 perch_result (*const save_is_here)(void*, const perch_state_sink*, perch_error*) = save;
 
 #ifdef BREAKS_ENTRY
-__attribute__((constructor)) static void break_entry(void) { perch_plugin.save = NULL; }
+__attribute__((constructor)) static void break_entry(void) {
+  const uintptr_t page = 4096;
+  perch_result (*volatile* const save_of_entry)(void*, const perch_state_sink*, perch_error*) =
+      (void*)&perch_plugin.save;
+  if (mprotect((void*)((uintptr_t)save_of_entry & ~(page - 1)), page, PROT_READ | PROT_WRITE) == 0) {
+    *save_of_entry = NULL;
+  }
+}
 #endif
 #ifdef CRASHES_IN_CONSTRUCTOR
 __attribute__((constructor)) static void crash(void) { abort(); }

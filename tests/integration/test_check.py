@@ -175,7 +175,7 @@ class NoPlugins(unittest.TestCase):
             text.write_text("not a library\n")
             short = pathlib.Path(folder) / "short.so"
             short.write_bytes((PLUGINS / "vwap.so").read_bytes()[:1000])
-            for file, words in [(text, "text file"), (short, "truncated"), (FAULTY / "no_plugin.so", "without a Perch"),
+            for file, words in [(text, "text file"), (short, "truncated"), (FAULTY / "no_plugin.so", "no Perch manifest"),
                                 (FAULTY / "newer_interface.so", "newer than this host")]:
                 with self.subTest(file.name):
                     code, report, _ = check(file)

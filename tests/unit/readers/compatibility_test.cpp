@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "perch/plugin.h"
 #include "readers/manifest.hpp"
 
 namespace perch::readers {
@@ -101,6 +102,50 @@ TEST_CASE("a larger alignment than the host's does not fit") {
   const auto fits = check_compatible(manifest, catalog);
   REQUIRE_FALSE(fits);
   CHECK(has(fits.error().details, "table t, value: plugin's record is aligned to 8, host's to 4"));
+}
+
+TEST_CASE("a field that the host has in the middle, or not at all, is named") {
+  CHECK(differences("trades", key, "{ts:timestamp_ns@0;size:float32@8;flags:uint16@12}16:8") ==
+        std::vector<std::string>{
+            "table trades, value field size: plugin built with float32 @8, host has float32 @16",
+            "table trades, value field flags: plugin built with uint16 @12, host has uint16 @20",
+            "`perch layout trades --cpp > trades.hpp`, then rebuild the plugin"});
+  // Left out, but all others where they are: nothing is read wrongly.
+  CHECK(differences("trades", key, "{ts:timestamp_ns@0;price:float64@8;flags:uint16@16}24:8").size() == 2);
+}
+
+TEST_CASE("each change of a key is refused, also a field more or another order") {
+  CHECK(differences("trades", "{seq:uint64@0;symbol:char[8]@8}16:8", "{ts:timestamp_ns@0}8:8") ==
+        std::vector<std::string>{
+            "table trades, key field seq: plugin built with uint64 @0, host has uint64 @8",
+            "table trades, key field symbol: plugin built with char[8] @8, host has char[8] @0",
+            "`perch layout trades --cpp > trades.hpp`, then rebuild the plugin"});
+  CHECK(differences("trades", "{symbol:char[8]@0;seq:int64@8}16:8", "{ts:timestamp_ns@0}8:8").front() ==
+        "table trades, key field seq: plugin built with int64 @8, host has uint64 @8");
+  CHECK(differences("trades", "{symbol:char[8]@0;number:uint64@8}16:8", "{ts:timestamp_ns@0}8:8") ==
+        std::vector<std::string>{
+            "table trades, key field number: plugin built with uint64 @8, host has no such field (at that "
+            "place: seq uint64 @8)",
+            "table trades, key field seq: plugin built without it, host has uint64 @8",
+            "`perch layout trades --cpp > trades.hpp`, then rebuild the plugin"});
+  CHECK(differences("trades", "{symbol:char[8]@0;seq:uint64@8;part:uint8@16}24:8", "{ts:timestamp_ns@0}8:8")
+            .front() == "table trades, key field part: plugin built with uint8 @16, host has no such field");
+}
+
+TEST_CASE("a plugin that uses more of the interface than this host has is told which side is newer") {
+  Manifest manifest;
+  manifest.id = "vwap";
+  manifest.version = "1.0.0";
+  manifest.host_size = sizeof(perch_host);
+  CHECK(check_compatible(manifest, market()));
+  manifest.host_size = sizeof(perch_host) + 8;
+  const auto fits = check_compatible(manifest, market());
+  REQUIRE_FALSE(fits);
+  CHECK(fits.error().kind == ErrorKind::incompatible);
+  CHECK(fits.error().message ==
+        "plugin vwap 1.0.0 is newer than this host: uses " + std::to_string(sizeof(perch_host) + 8) +
+            " bytes of the interface, this host has " + std::to_string(sizeof(perch_host)));
+  CHECK(fits.error().details.back() == "start a newer host, or rebuild the plugin with this host's SDK");
 }
 
 }  // namespace

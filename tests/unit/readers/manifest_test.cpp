@@ -93,6 +93,22 @@ TEST_CASE("tables are named once, and not without bound") {
   CHECK(has(refusal(many), "256"));
 }
 
+TEST_CASE("how much of the interface it was built with is a number of bytes, or not said") {
+  CHECK_FALSE(parse_manifest(good_manifest().dump())->host_size);
+  Json manifest = good_manifest();
+  manifest["host_size"] = 176;
+  CHECK(parse_manifest(manifest.dump())->host_size == 176);
+  for (const Json& wrong : {Json(0), Json(-1), Json("176"), Json(1.5)}) {
+    CHECK(has(refusal_with("/host_size", wrong), "\"host_size\""));
+  }
+}
+
+TEST_CASE("names that no table can have, and members that are there twice, are refused") {
+  for (const char* name : {"trades ", "a\nb", "\x1b[2J", "1st", "tr\xc3\xa4des"})
+    CHECK(has(refusal_with("/tables/0/name", name), "whose name none can have"));
+  CHECK(has(parse_manifest(R"({"abi":1,"abi":2})").error().message, "has \"abi\" twice"));
+}
+
 TEST_CASE("a missing member is named") {
   for (const char* member : {"abi", "id", "version", "tables"}) {
     Json manifest = good_manifest();
