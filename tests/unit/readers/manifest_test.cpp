@@ -104,7 +104,7 @@ TEST_CASE("how much of the interface it was built with is a number of bytes, or 
 }
 
 TEST_CASE("names that no table can have, and members that are there twice, are refused") {
-  for (const char* name : {"trades ", "a\nb", "\x1b[2J", "1st", "tr\xc3\xa4des"})
+  for (const char* name : {"trades ", "a\nb", "\x1b[2J", "1st", "träde"})
     CHECK(has(refusal_with("/tables/0/name", name), "whose name none can have"));
   CHECK(has(parse_manifest(R"({"abi":1,"abi":2})").error().message, "has \"abi\" twice"));
 }
