@@ -13,9 +13,10 @@
 
 namespace perch::readers {
 
-/// perch_plugin in version 1 of the interface. Later ones add members behind these: a larger struct is a newer
-/// plugin of the same interface.
-constexpr std::size_t entry_bytes_min = offsetof(perch_plugin_api, destroy) + sizeof(perch_plugin_api::destroy);
+/// perch_plugin in version 1 of the interface. Later ones add members behind these: a larger struct is a
+/// newer plugin of the same interface.
+constexpr std::size_t entry_bytes_min =
+    offsetof(perch_plugin_api, destroy) + sizeof(perch_plugin_api::destroy);
 
 /// The memory that an entry's pointers lead into: a file's, or a loaded library's.
 class EntryMemory {
