@@ -55,12 +55,16 @@ class Listener {
  public:
   explicit Listener(CheckResult& result) : result_(result) {}
 
-  /// False: it says more than can be right.
+  /// False: it says what no check says, or more than one can.
   bool take_report(std::string_view bytes) {
     bytes_ += bytes.size();
     line_ += bytes;
-    for (std::size_t end; (end = line_.find('\n')) != std::string::npos; line_.erase(0, end + 1)) {
-      take_line(std::string_view(line_).substr(0, end));
+    try {
+      for (std::size_t end; (end = line_.find('\n')) != std::string::npos; line_.erase(0, end + 1)) {
+        if (!take_line(std::string_view(line_).substr(0, end))) return false;
+      }
+    } catch (const Json::exception&) {
+      return false;  // no check writes such a line
     }
     return bytes_ <= report_bytes_max && line_.size() <= line_bytes_max;
   }
@@ -82,11 +86,11 @@ class Listener {
   const std::string& printed() const noexcept { return printed_; }
 
  private:
-  void take_line(std::string_view text) {
-    const Json line = Json::parse(text, nullptr, false);
-    if (!line.is_object() || line.empty()) return;
-    const std::string kind = line.begin().key();
-    const Json& value = line.begin().value();
+  bool take_line(std::string_view text) {
+    const Json line = Json::parse(text);
+    if (!line.is_object() || line.empty()) return false;
+    const std::string kind = line.items().begin().key();
+    const Json& value = line.at(kind);
     if (kind == "now") {
       activities_[value.at("who").get<std::string>()] = value.at("what").get<std::string>();
     } else if (kind == "note") {
@@ -99,6 +103,7 @@ class Listener {
       is_done_ = true;
       result_.summary = value.get<std::string>();
     }
+    return true;
   }
 
   void take_finding(const Json& value) {
@@ -136,7 +141,7 @@ bool drain(int fd, Take&& take) {
   }
 }
 
-enum class Ending { ended, out_of_time, too_much, stopped };
+enum class Ending { ended, out_of_time, disturbed, stopped };
 
 /// Listens until the child has ended, which its report alone would not tell: processes that the plugin
 /// started may hold the pipe open.
@@ -159,7 +164,7 @@ Ending listen(const ingest::ChildProcess& child, Listener& listener, Clock::time
         !drain(child.errors(), [&](std::string_view bytes) { listener.take_printed(bytes); })) {
       waits[2].fd = -1;
     }
-    if (!sane) return Ending::too_much;
+    if (!sane) return Ending::disturbed;
     if (waits[0].revents != 0) {
       drain(child.output(), [&](std::string_view bytes) { sane = sane && listener.take_report(bytes); });
       drain(child.errors(), [&](std::string_view bytes) { listener.take_printed(bytes); });
@@ -185,7 +190,7 @@ std::optional<Finding> judge_ending(Ending ending, const ingest::ExitStatus& sta
                        ? "everything was unloaded: what a library left behind holds the process' end up"
                        : "callbacks must return; give --deadline where a plugin is slow for a reason"};
   }
-  if (ending == Ending::too_much) return Finding{Verdict::fail, "it disturbed its own report" + during, ""};
+  if (ending == Ending::disturbed) return Finding{Verdict::fail, "it disturbed its own report" + during, ""};
   if (status.signal != 0) {
     return Finding{Verdict::fail,
                    "it crashed: " + signal_words(status.signal) +
