@@ -116,6 +116,8 @@ constexpr void write_type(JsonText& json) {
     json.member("type", "boolean");
   } else if constexpr (std::same_as<T, std::chrono::nanoseconds>) {
     json.member("type", "string").member("pattern", "^([0-9]+(\\.[0-9]+)?(ns|us|ms|s|m|h|d)|0)$");
+    json.member("x-pattern-words",
+                "a duration such as \"250ms\", \"10s\" or \"1h\"");  // the host's own keyword
   } else if constexpr (std::integral<T>) {
     json.member("type", "integer");
   } else if constexpr (std::floating_point<T>) {

@@ -73,6 +73,7 @@ TEST_CASE("settings become a JSON Schema at compile time") {
   CHECK(members["maybe"] == Json{{"type", "number"}});
   CHECK(members["window"]["type"] == "string");
   CHECK(members["window"]["default"] == "90s");
+  CHECK(members["window"]["x-pattern-words"] == R"(a duration such as "250ms", "10s" or "1h")");
   CHECK(members["by"] ==
         Json{{"type", "string"}, {"maxLength", 8}, {"enum", {"cpu", "memory"}}, {"default", "cpu"}});
   CHECK(members["port"] == Json{{"type", "integer"}, {"minimum", 0}, {"maximum", 65535}});
