@@ -229,8 +229,12 @@ class RefusedFiles(WatchedFolder):
         return message
 
     def test_a_text_file(self):
-        (self.plugins / "text.so").write_text("#!/bin/sh\necho hello\n")
+        (self.plugins / "text.so").write_text("hello\n")
         self.check_refused("text", "text.so", "text file")
+
+    def test_a_script(self):
+        (self.plugins / "text.so").write_text("#!/bin/sh\necho hello\n")
+        self.check_refused("text", "text.so", "script")
 
     def test_an_empty_file(self):
         (self.plugins / "empty.so").touch()

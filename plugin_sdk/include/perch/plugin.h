@@ -244,7 +244,9 @@ extern PERCH_EXPORT const perch_plugin_api perch_plugin;
 #define PERCH_MANIFEST_BYTES_MAX 65536u
 
 /* For plugins in C: puts the manifest, a string literal, where the host reads it. Once, at file scope;
- * perch_plugin.manifest and .manifest_size are then PERCH_MANIFEST_TEXT and PERCH_MANIFEST_SIZE. */
+ * perch_plugin.manifest and .manifest_size are then PERCH_MANIFEST_TEXT and PERCH_MANIFEST_SIZE. (Padded to 4
+ * bytes and not one more: a note area ends with its last note. The literal's NUL may have no room, which C
+ * allows.) */
 #define PERCH_MANIFEST(text)                                                               \
   enum { perch_manifest_size = sizeof(text) - 1 };                                         \
   static const struct {                                                                    \
@@ -252,7 +254,7 @@ extern PERCH_EXPORT const perch_plugin_api perch_plugin;
     uint32_t text_size;                                                                    \
     uint32_t type;                                                                         \
     char owner[8];                                                                         \
-    char text_bytes[(sizeof(text) + 3) / 4 * 4];                                           \
+    char text_bytes[(sizeof(text) + 2) / 4 * 4];                                           \
   } perch_manifest_note __attribute__((section(PERCH_NOTE_SECTION), used, aligned(4))) = { \
       sizeof(PERCH_NOTE_OWNER), perch_manifest_size, PERCH_NOTE_TYPE, PERCH_NOTE_OWNER, text}
 #define PERCH_MANIFEST_TEXT perch_manifest_note.text_bytes
