@@ -206,7 +206,7 @@ std::vector<Mutation> hostile_numbers(const std::string& file, std::size_t count
   return mutations;
 }
 
-std::vector<Mutation> without_exchanged_symbols(const std::string& file, std::vector<Mutation> mutations) {
+std::vector<Mutation> without_exchanged_targets(const std::string& file, std::vector<Mutation> mutations) {
   const auto regions = regions_of(file);
   std::erase_if(mutations, [&](const Mutation& mutation) {
     return std::any_of(regions.begin(), regions.end(), [&](const Region& region) {
@@ -218,7 +218,10 @@ std::vector<Mutation> without_exchanged_symbols(const std::string& file, std::ve
       };
       if (region.name == "symbols") return touches(sizeof(Elf64_Sym), 0, offsetof(Elf64_Sym, st_info));
       constexpr std::uint64_t symbol = offsetof(Elf64_Rela, r_info) + 4;
-      return region.name == "relocations" && touches(sizeof(Elf64_Rela), symbol, symbol + 4);
+      constexpr std::uint64_t addend = offsetof(Elf64_Rela, r_addend);
+      const bool is_bit = mutation.bytes.size() == 1;
+      return region.name == "relocations" && (touches(sizeof(Elf64_Rela), symbol, symbol + 4) ||
+                                              (is_bit && touches(sizeof(Elf64_Rela), addend, addend + 8)));
     });
   });
   return mutations;

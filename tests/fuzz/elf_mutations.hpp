@@ -38,8 +38,9 @@ std::vector<Mutation> flipped_bits(const std::string& file, std::size_t count, s
 /// `count` numbers of 4 or 8 bytes in each region, replaced by such as overflow.
 std::vector<Mutation> hostile_numbers(const std::string& file, std::size_t count, std::uint32_t seed);
 
-/// Without those that give a symbol another one's name, or (`of_relocations`) a slot another one's symbol:
-/// such a file is whole and calls the wrong function, as one with damaged code does.
-std::vector<Mutation> without_exchanged_symbols(const std::string& file, std::vector<Mutation> mutations);
+/// Without those that may exchange one good target for another: a symbol's name, a relocation's symbol,
+/// single bits of its addend. Such a file is whole and calls the wrong function, as one with damaged code
+/// does.
+std::vector<Mutation> without_exchanged_targets(const std::string& file, std::vector<Mutation> mutations);
 
 }  // namespace perch::fuzz

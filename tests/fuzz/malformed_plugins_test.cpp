@@ -233,8 +233,8 @@ TEST_CASE("damaged plugin files neither crash nor hang the host, and none that i
     campaign.run(truncations(good));
     if (is_first || is_soak()) campaign.run(other_identities(good));
     if (is_first || is_soak()) campaign.run(hostile_notes(good));
-    campaign.run(without_exchanged_symbols(good, flipped_bits(good, bits, 1)));
-    campaign.run(without_exchanged_symbols(good, hostile_numbers(good, bits / 4, 2)));
+    campaign.run(without_exchanged_targets(good, flipped_bits(good, bits, 1)));
+    campaign.run(without_exchanged_targets(good, hostile_numbers(good, bits / 4, 2)));
     campaign.report();
     CHECK(campaign.bad() == 0);
     CHECK(campaign.count(refused_before_loading) > campaign.files() / 2);
