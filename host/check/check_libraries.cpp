@@ -6,7 +6,7 @@
 #include <set>
 
 #include "check/check.hpp"
-#include "check/elf_facts.hpp"
+#include "check/inspected_file.hpp"
 #include "readers/mapped_library.hpp"
 #include "readers/plugin_file.hpp"
 
@@ -25,14 +25,14 @@ std::set<std::string> loaded_libraries() {
 }
 
 /// The loader stops at the first thing that is missing; this names all of them. True: something is.
-bool report_missing(const ElfFacts& facts, CheckReport& report) {
+bool report_missing(const readers::Inspection& inspected, CheckReport& report) {
   bool is_missing = false;
-  for (const std::string& library : facts.needed) {
+  for (const std::string& library : inspected.needed) {
     if (::dlopen(library.c_str(), RTLD_LAZY | RTLD_GLOBAL) != nullptr) continue;
     report.fail("a library that it needs is not there: " + library, "install it, or link it statically");
     is_missing = true;
   }
-  for (const std::string& symbol : facts.undefined) {
+  for (const std::string& symbol : inspected.undefined) {
     if (::dlsym(RTLD_DEFAULT, symbol.c_str()) != nullptr) continue;
     report.fail("a symbol that it needs is nowhere: " + symbol,
                 "link with -Wl,-z,defs (perch_add_plugin does), which finds this at build time");
@@ -54,8 +54,9 @@ void report_holding(const std::set<std::string>& before, const std::string& plug
 
 /// Libraries of the host's own that keep what is registered with them, such as loggers, are shared with a
 /// plugin that needs them: pointers to its code would stay there.
-void report_shared(const ElfFacts& facts, const std::set<std::string>& before, CheckReport& report) {
-  for (const std::string& library : facts.needed) {
+void report_shared(const readers::Inspection& inspected, const std::set<std::string>& before,
+                   CheckReport& report) {
+  for (const std::string& library : inspected.needed) {
     const auto loaded = std::find_if(before.begin(), before.end(),
                                      [&](const std::string& path) { return path.ends_with("/" + library); });
     if (loaded == before.end() || library.starts_with("libstdc++.")) continue;
@@ -73,10 +74,10 @@ void report_shared(const ElfFacts& facts, const std::set<std::string>& before, C
 void check_libraries(CheckContext& context) {
   CheckReport& report = context.report;
   report.now("reading what it needs");
-  const auto facts = read_elf_facts(context.options.file);
+  const auto inspected = inspected_file(context);
+  if (!inspected) return;
   auto file = readers::PluginFile::open(context.options.file);
-  if (!facts || !file)
-    return report.fail((facts ? file.error() : facts.error()).message), report.done("unreadable");
+  if (!file) return report.fail(file.error().message), report.done("unreadable");
   const auto copy = file->copy_to(context.folder, 0);
   if (!copy) return report.fail(copy.error().message), report.done("no copy could be made");
 
@@ -84,14 +85,14 @@ void check_libraries(CheckContext& context) {
   report.now("loading it: its constructors");
   if (::dlopen(copy->c_str(), RTLD_NOW | RTLD_LOCAL) == nullptr) {
     const std::string why = ::dlerror();
-    if (!report_missing(*facts, report)) report.fail("it cannot be loaded: " + why);
+    if (!report_missing(*inspected, report)) report.fail("it cannot be loaded: " + why);
     return report.done("it cannot be loaded");
   }
   report_holding(before, copy->string(), report);
-  report_shared(*facts, before, report);
+  report_shared(*inspected, before, report);
   std::string names;
-  for (const std::string& library : facts->needed) names += (names.empty() ? "" : ", ") + library;
-  report.measure("needed", facts->needed);
+  for (const std::string& library : inspected->needed) names += (names.empty() ? "" : ", ") + library;
+  report.measure("needed", inspected->needed);
   report.done(names.empty() ? "needs no library" : "needs " + names);
 }
 

@@ -2,7 +2,6 @@
 #include <algorithm>
 
 #include "check/check.hpp"
-#include "check/elf_facts.hpp"
 #include "check/sample_tables.hpp"
 #include "readers/config_schema.hpp"
 #include "readers/plugin_file.hpp"
@@ -46,14 +45,12 @@ void check_manifest(CheckContext& context) {
     return;
   }
   const readers::Manifest& manifest = file->manifest();
-  const auto facts = read_elf_facts(context.options.file);
-  if (!facts) {
-    report.fail(facts.error().message);
-  } else if (!facts->has_manifest_segment) {
-    report.warn("the manifest lies in a section only, in no PT_NOTE segment: strip can lose it",
-                "link without a linker script that drops segments; do not run patchelf on the plugin");
-  } else if (!facts->has_manifest_section) {
-    report.note("the section headers are gone (strip); the manifest was found by its segment");
+  if (manifest.found_in.find("segment") == std::string::npos) {
+    report.warn(
+        "the manifest lies in " + manifest.found_in + " only, in no PT_NOTE segment: strip can lose it",
+        "link without a linker script that drops segments; do not run patchelf on the plugin");
+  } else if (manifest.found_in.find("section") == std::string::npos) {
+    report.note("the section headers are gone (strip); the manifest was found in " + manifest.found_in);
   }
   if (manifest.tables.empty()) {
     report.warn("the plugin reads no table: its steps tell it nothing but that something was committed");

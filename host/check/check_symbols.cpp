@@ -2,9 +2,8 @@
 #include <algorithm>
 
 #include "check/check.hpp"
-#include "check/elf_facts.hpp"
+#include "check/inspected_file.hpp"
 #include "perch/plugin.h"
-#include "readers/mapped_library.hpp"
 
 namespace perch::check {
 namespace {
@@ -25,9 +24,9 @@ std::string list_of(const std::vector<std::string>& names) {
 void check_symbols(CheckContext& context) {
   CheckReport& report = context.report;
   report.now("reading the symbols");
-  auto facts = read_elf_facts(context.options.file);
-  if (!facts) return report.fail(facts.error().message), report.done("unreadable");
-  auto& names = facts->exported;
+  auto file = inspected_file(context);
+  if (!file) return;
+  auto& names = file->exported;
   const auto mine = std::remove(names.begin(), names.end(), PERCH_PLUGIN_SYMBOL);
   if (mine == names.end()) {
     report.fail(
@@ -49,27 +48,15 @@ void check_symbols(CheckContext& context) {
 void check_unmappable(CheckContext& context) {
   CheckReport& report = context.report;
   report.now("reading the headers");
-  const auto facts = read_elf_facts(context.options.file);
-  if (!facts) return report.fail(facts.error().message), report.done("unreadable");
-  const std::string pinned = readers::why_library_never_unmaps(context.options.file);
-  if (!pinned.empty()) {
-    report.fail("the loader would never unmap it: " + pinned,
+  const auto file = inspected_file(context);
+  if (!file) return;
+  if (!file->never_unmapped.empty()) {
+    report.fail("the loader would never unmap it: " + file->never_unmapped,
                 "every swap would leave a copy in the host's memory; build with perch_add_plugin");
   }
-  if (facts->has_text_relocations) {
-    report.fail("its code has to be changed as it is loaded (DT_TEXTREL)",
-                "compile everything in it with -fPIC");
-  }
-  if (facts->has_executable_stack) {
-    report.fail("it asks for an executable stack, in the whole host",
-                "link with -Wl,-z,noexecstack; assembler files need .section .note.GNU-stack");
-  }
-  if (!facts->has_build_id) {
+  if (file->build_id.empty()) {
     report.warn("it has no build-id: a stack trace cannot be matched with its symbols",
                 "link with -Wl,--build-id");
-  }
-  if (!facts->binds_now) {
-    report.note("it is not linked with -z now; the host resolves all symbols at once all the same");
   }
   report.done("nothing keeps it: no unique symbols, not NODELETE");
 }

@@ -39,6 +39,7 @@ Result<Inspection> inspect_file(const std::filesystem::path& path) {
   }
   inspection.needed = library->dynamic().needed();
   inspection.exported = library->exported();
+  inspection.undefined = library->undefined();
   inspection.never_unmapped = library->why_never_unmapped();
   return inspection;
 }

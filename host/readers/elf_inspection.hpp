@@ -16,8 +16,9 @@ struct Inspection {
   Manifest manifest;
   std::string build_id;  ///< hex; "" when the linker wrote none
   std::string refusal;   ///< why this host would not load it, whatever its tables; "" when it would
-  std::vector<std::string> needed;    ///< libraries, as the linker named them; none when the file is damaged
-  std::vector<std::string> exported;  ///< symbols, with perch_plugin
+  std::vector<std::string> needed;     ///< libraries, as the linker named them; none when the file is damaged
+  std::vector<std::string> exported;   ///< symbols, with perch_plugin
+  std::vector<std::string> undefined;  ///< symbols that others must offer; weak ones left out
   std::string never_unmapped;  ///< why it would stay in memory after unloading; "" when nothing says so
   std::vector<std::string> warnings() const;
 };

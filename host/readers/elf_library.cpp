@@ -60,6 +60,15 @@ std::vector<std::string> ElfLibrary::exported() const {
   return names;
 }
 
+std::vector<std::string> ElfLibrary::undefined() const {
+  std::vector<std::string> names;
+  for (const Elf64_Sym& symbol : symbols_) {
+    if (symbol.st_shndx == SHN_UNDEF && ELF64_ST_BIND(symbol.st_info) == STB_GLOBAL)
+      names.push_back(name_of(symbol));
+  }
+  return names;
+}
+
 std::string ElfLibrary::why_never_unmapped() const {
   if ((dynamic_.value(DT_FLAGS_1).value_or(0) & DF_1_NODELETE) != 0) return "it is linked with -z nodelete";
   for (const Elf64_Sym& symbol : symbols_) {

@@ -31,6 +31,8 @@ class ElfLibrary {
   std::string name_of(const Elf64_Sym& symbol) const { return dynamic_.strings().c_str() + symbol.st_name; }
   /// Names of what others can link to, in the symbol table's order.
   std::vector<std::string> exported() const;
+  /// Names of what others must offer; weak ones left out.
+  std::vector<std::string> undefined() const;
   /// Why the loader would never unmap this library, in words; "" when nothing in the file says so.
   std::string why_never_unmapped() const;
 
