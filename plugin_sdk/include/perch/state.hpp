@@ -16,9 +16,18 @@ namespace perch {
 namespace detail {
 /// What may lie in a state byte by byte: another copy of the library, perhaps another process, reads it.
 template <class T>
-concept StateValue =
+inline constexpr bool is_state_value =
     std::is_trivially_copyable_v<T> && !std::is_pointer_v<T> && !std::is_member_pointer_v<T> &&
     std::is_default_constructible_v<T> && !std::is_convertible_v<T, std::string_view>;
+
+template <class T>
+consteval void check_state_value() {
+  static_assert(!std::is_convertible_v<T, std::string_view>,
+                "perch: a text goes into a state by put_string and comes out by get_string");
+  static_assert(
+      is_state_value<T> || std::is_convertible_v<T, std::string_view>,
+      "perch: a state takes plain values, without pointers; of a container put the size, then each element");
+}
 }  // namespace detail
 
 /// Collects a state. Alive during save.
@@ -28,8 +37,11 @@ class StateWriter {
   StateWriter(const StateWriter&) = delete;
   StateWriter& operator=(const StateWriter&) = delete;
 
-  template <detail::StateValue T>
+  /// A plain value: a number, perch::chars<N>, a struct of such. Texts: put_string; containers: the size,
+  /// then each element.
+  template <class T>
   void put(const T& value) {
+    detail::check_state_value<T>();
     put_bytes(&value, sizeof value);
   }
   void put_string(std::string_view text) {
@@ -63,8 +75,9 @@ class StateReader {
   StateReader(const void* bytes, std::size_t size) noexcept
       : at_(static_cast<const char*>(bytes)), left_(size) {}
 
-  template <detail::StateValue T>
+  template <class T>
   T get() {
+    detail::check_state_value<T>();
     T value;
     std::memcpy(&value, take(sizeof value), sizeof value);
     return value;

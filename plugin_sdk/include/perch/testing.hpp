@@ -362,7 +362,10 @@ void check_throws(Function function, std::string_view part, const char* what, co
 
 /// What main returns: 0 when every PERCH_CHECK held.
 inline int result() noexcept {
-  if (detail_checks::failed > 0) std::fprintf(stderr, "%d checks failed\n", detail_checks::failed);
+  if (detail_checks::failed > 0) {
+    std::fprintf(stderr, "%d %s failed\n", detail_checks::failed,
+                 detail_checks::failed == 1 ? "check" : "checks");
+  }
   return detail_checks::failed == 0 ? 0 : 1;
 }
 

@@ -34,6 +34,11 @@ struct chars {
   static_assert(N > 0, "perch: chars<0> holds nothing");
   char bytes[N];
 
+  /// Throws std::length_error when the text has more than N bytes.
+  static constexpr chars from(std::string_view text) {
+    chars made{};
+    return made = text;
+  }
   /// The text, up to the first NUL. Lives as long as this object.
   constexpr std::string_view view() const noexcept {
     std::size_t size = 0;

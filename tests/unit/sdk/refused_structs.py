@@ -117,6 +117,14 @@ READERS = {
         reader(parameters=TAKES_SETTINGS, more=settings("int a = 1", '"", &Settings::a, ""')), "a setting's name"),
     "save without restore": (reader(more=SAVE), "overrides both"),
     "restore without save": (reader(more=RESTORE), "overrides both"),
+    "a text put as a value": (
+        reader(more="void save(perch::StateWriter& out) const override { out.put(std::string()); }" + RESTORE),
+        "by put_string"),
+    "a container put as a value": (
+        reader(more="void save(perch::StateWriter& out) const override { out.put(std::vector<int>()); }" + RESTORE),
+        "then each element"),
+    "a pointer in a state": (
+        reader(more=SAVE + "void restore(perch::StateReader& in) override { in.get<int*>(); }"), "without pointers"),
     "an older state without migrate": (reader(OLDER_STATE, more=SAVE + RESTORE), "overrides migrate"),
 }
 RIGHT_READERS = [

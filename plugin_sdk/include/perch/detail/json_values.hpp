@@ -193,8 +193,7 @@ T value_of(const NamedJson& value) {
     const std::string text = string_of(value);
     if (text.size() > chars_size<T>)
       wrong_value(value, "of at most " + std::to_string(chars_size<T>) + " bytes");
-    T field{};
-    return field = text;
+    return T::from(text);
   } else if constexpr (is_optional<T>) {
     if (value.json == "null") return T{};
     return value_of<typename T::value_type>(value);
