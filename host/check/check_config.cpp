@@ -2,6 +2,7 @@
 #include "check/config_samples.hpp"
 #include "check/plugin_life.hpp"
 #include "readers/config_schema.hpp"
+#include "readers/text.hpp"
 
 namespace perch::check {
 namespace {
@@ -39,8 +40,7 @@ void try_config(Stage& stage, SampleTables& tables, const SampleConfig& config, 
   life.start();
   life.step();
   life.save();
-  life.stop();
-  life.destroy();
+  life.end();
   if (life.has_failed()) {
     stage.report_failure("accepted config " + config.json.substr(0, 300), *life.failure());
   }
@@ -48,8 +48,9 @@ void try_config(Stage& stage, SampleTables& tables, const SampleConfig& config, 
 
 void judge_given_config(Stage& stage) {
   if (const auto fits = readers::check_config(stage.manifest(), stage.config()); !fits) {
-    stage.report().fail("the config given does not fit the plugin's schema: " + whole_text(fits.error()),
-                        "the host would refuse it before the plugin sees it");
+    stage.report().fail(
+        "the config given does not fit the plugin's schema: " + readers::full_text(fits.error()),
+        "the host would refuse it before the plugin sees it");
   }
 }
 

@@ -59,14 +59,12 @@ void try_damaged(Stage& stage, SampleTables& tables, const SavedState& state, co
   life.start();
   life.step();
   life.save();
-  life.stop();
-  life.destroy();
+  life.end();
 }
 
 SavedState good_state(Stage& stage, SampleTables& tables) {
   PluginLife life(stage, tables, "the one that saves");
-  life.create();
-  life.start();
+  life.begin();
   life.step();
   return life.save();
 }

@@ -16,8 +16,7 @@ Outcome outcome_with(Stage& stage, Records records, const std::string& name) {
   PluginLife life(stage, *tables, name);
   tables->insert_everywhere(stage.options().rows);
   tables->commit();
-  life.create();
-  life.start();
+  life.begin();
   life.step();
   for (int step = 0; step < 3; ++step) {
     tables->change(stage.options().rows / 10 + 1);

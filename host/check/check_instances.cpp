@@ -13,8 +13,7 @@ constexpr int commits = 30;
 
 /// Steps whenever there is something new, until the last commit is seen.
 void live(PluginLife& life, tree::ReadSide& reads, const std::atomic<bool>& is_last_commit_made) {
-  life.create();
-  life.start();
+  life.begin();
   while (!life.has_failed()) {
     const std::uint32_t signal = reads.signal();
     const bool was_last = is_last_commit_made.load();
@@ -28,8 +27,7 @@ void live(PluginLife& life, tree::ReadSide& reads, const std::atomic<bool>& is_l
     }
   }
   life.save();
-  life.stop();
-  life.destroy();
+  life.end();
 }
 
 void run_side_by_side(Stage& stage, int count) {

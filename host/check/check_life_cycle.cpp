@@ -22,40 +22,31 @@ void create_destroy(Stage& stage, SampleTables& tables, Name name, std::uint64_t
 
 void start_stop(Stage& stage, SampleTables& tables, Name name, std::uint64_t) {
   PluginLife life(stage, tables, name);
-  life.create();
-  life.start();
-  life.stop();
-  life.destroy();
+  life.begin();
+  life.end();
 }
 
 void save_before_any_step(Stage& stage, SampleTables& tables, Name name, std::uint64_t) {
   PluginLife life(stage, tables, name);
-  life.create();
-  life.start();
+  life.begin();
   const auto state = life.save();
-  life.stop();
-  life.destroy();
+  life.end();
   if (life.has_failed()) return;
   PluginLife next(stage, tables, name + ", taken over");
-  next.create();
-  next.restore(state);
-  next.start();
+  next.take_over(state);
   next.step();
-  next.stop();
-  next.destroy();
+  next.end();
 }
 
 void steps_over_empty_tables(Stage& stage, SampleTables& tables, Name name, std::uint64_t) {
   PluginLife life(stage, tables, name);
-  life.create();
-  life.start();
+  life.begin();
   for (int commit = 0; commit < 3; ++commit) {
     tables.commit();
     life.step();
   }
   life.save();
-  life.stop();
-  life.destroy();
+  life.end();
 }
 
 /// Each kind of step that there is, the first one from version 0 with all rows.
@@ -63,8 +54,7 @@ void all_kinds_of_steps(Stage& stage, SampleTables& tables, Name name, std::uint
   tables.insert_everywhere(rows);
   tables.commit();
   PluginLife life(stage, tables, name);
-  life.create();
-  life.start();
+  life.begin();
   life.step();
   for (int commit = 0; commit < 5; ++commit) {  // a commit each
     tables.change(rows / 10 + 1);
@@ -85,14 +75,12 @@ void all_kinds_of_steps(Stage& stage, SampleTables& tables, Name name, std::uint
   tables.commit();
   life.step();
   life.save();
-  life.stop();
-  life.destroy();
+  life.end();
 }
 
 void save_in_between(Stage& stage, SampleTables& tables, Name name, std::uint64_t rows) {
   PluginLife life(stage, tables, name);
-  life.create();
-  life.start();
+  life.begin();
   for (int round = 0; round < 3; ++round) {
     tables.insert_everywhere(rows / 10 + 1);
     tables.commit();
@@ -100,8 +88,7 @@ void save_in_between(Stage& stage, SampleTables& tables, Name name, std::uint64_
     life.save();
     life.save();
   }
-  life.stop();
-  life.destroy();
+  life.end();
 }
 
 /// A swap that is accepted: the old one is destroyed after the new one took over and made steps of its own.
@@ -109,8 +96,7 @@ void take_over(Stage& stage, SampleTables& tables, Name name, std::uint64_t rows
   tables.insert_everywhere(rows);
   tables.commit();
   PluginLife old(stage, tables, name + ", the old one");
-  old.create();
-  old.start();
+  old.begin();
   old.step();
   PluginLife next(stage, tables, name + ", the new one");
   next.create();
@@ -121,14 +107,12 @@ void take_over(Stage& stage, SampleTables& tables, Name name, std::uint64_t rows
   next.restore(state);
   next.start();
   next.step();
-  old.stop();
-  old.destroy();
+  old.end();
   tables.change(rows / 10 + 1);
   tables.commit();
   next.step();
   next.save();
-  next.stop();
-  next.destroy();
+  next.end();
 }
 
 /// A swap that is rolled back: the old one goes on from where it saved.
@@ -136,26 +120,21 @@ void roll_back(Stage& stage, SampleTables& tables, Name name, std::uint64_t rows
   tables.insert_everywhere(rows);
   tables.commit();
   PluginLife old(stage, tables, name + ", the old one");
-  old.create();
-  old.start();
+  old.begin();
   old.step();
   const auto state = old.save();
   if (old.has_failed()) return;
   PluginLife next(stage, tables, name + ", the new one");
-  next.create();
-  next.restore(state);
-  next.start();
+  next.take_over(state);
   tables.change(rows / 10 + 1);
   tables.commit();
   next.step();
-  next.stop();
-  next.destroy();
+  next.end();
   tables.change(rows / 10 + 1);
   tables.commit();
   old.step();
   old.save();
-  old.stop();
-  old.destroy();
+  old.end();
 }
 
 /// A swap that is given up before the new one starts.
@@ -163,8 +142,7 @@ void restore_without_start(Stage& stage, SampleTables& tables, Name name, std::u
   tables.insert_everywhere(rows);
   tables.commit();
   PluginLife old(stage, tables, name + ", the old one");
-  old.create();
-  old.start();
+  old.begin();
   old.step();
   const auto state = old.save();
   if (old.has_failed()) return;
@@ -172,15 +150,13 @@ void restore_without_start(Stage& stage, SampleTables& tables, Name name, std::u
   next.create();
   next.restore(state);
   next.destroy();
-  old.stop();
-  old.destroy();
+  old.end();
 }
 
 /// Each table in turn is the only one without rows.
 void a_table_without_rows(Stage& stage, SampleTables& tables, Name name, std::uint64_t rows) {
   PluginLife life(stage, tables, name);
-  life.create();
-  life.start();
+  life.begin();
   for (std::size_t empty = 0; empty < tables.table_count(); ++empty) {
     tables.clear_everywhere();
     for (std::size_t table = 0; table < tables.table_count(); ++table) {
@@ -189,8 +165,7 @@ void a_table_without_rows(Stage& stage, SampleTables& tables, Name name, std::ui
     tables.commit();
     life.step();
   }
-  life.stop();
-  life.destroy();
+  life.end();
 }
 
 constexpr Play plays[] = {

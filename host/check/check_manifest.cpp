@@ -5,6 +5,7 @@
 #include "check/sample_tables.hpp"
 #include "readers/config_schema.hpp"
 #include "readers/plugin_file.hpp"
+#include "readers/text.hpp"
 
 namespace perch::check {
 namespace {
@@ -14,11 +15,12 @@ void judge_schema(const readers::Manifest& manifest, CheckReport& report) {
   const auto empty = readers::check_config(manifest, "{}");
   if (empty) return;
   if (empty.error().kind != ErrorKind::usage) {
-    return report.fail("its config schema cannot be used: " + whole_text(empty.error()), "mend the schema");
+    return report.fail("its config schema cannot be used: " + readers::full_text(empty.error()),
+                       "mend the schema");
   }
   report.warn(
       "the config schema requires a config; dropped into the folder without one, the plugin is refused: " +
-          whole_text(empty.error()),
+          readers::full_text(empty.error()),
       "give the members defaults, or tell users to name an instance in the host's config");
 }
 

@@ -27,12 +27,6 @@ const char* to_string(Verdict verdict) noexcept {
   return "?";
 }
 
-std::string whole_text(const Error& error) {
-  std::string text = error.message;
-  for (const std::string& detail : error.details) text += "; " + detail;
-  return text;
-}
-
 void CheckReport::now(const std::string& who, const std::string& activity) {
   send({{"now", {{"who", who}, {"what", cut(activity)}}}});
 }

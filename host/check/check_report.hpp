@@ -19,9 +19,6 @@
 
 namespace perch::check {
 
-/// An error with its details, as one line.
-std::string whole_text(const Error& error);
-
 /// Thread safe.
 class CheckReport {
  public:

@@ -46,8 +46,7 @@ void compare_twins(Stage& stage, SampleTables& tables) {
   tables.insert_everywhere(rows);
   tables.commit();
   PluginLife first(stage, tables, "the first");
-  first.create();
-  first.start();
+  first.begin();
   first.step();
   tables.change(rows / 10 + 1);
   tables.commit();

@@ -4,6 +4,7 @@
 #include <regex>
 
 #include "readers/config_schema.hpp"
+#include "readers/text.hpp"
 
 namespace perch::check {
 namespace {
@@ -71,12 +72,6 @@ void add_numbers(const Json& schema, Choices& values) {
   if (least <= 0 && most >= 1) values.push_back({1, "a whole number"});
 }
 
-/// Characters, as JSON Schema counts them.
-std::size_t characters_in(const std::string& text) {
-  return static_cast<std::size_t>(std::count_if(
-      text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
-}
-
 void add_texts(const Json& schema, SampleValues& random, Choices& values) {
   const auto least = static_cast<std::size_t>(std::max(0.0, number_of(schema, "minLength", 0)));
   const auto most = static_cast<std::size_t>(std::min(4096.0, number_of(schema, "maxLength", 4096)));
@@ -113,7 +108,7 @@ void add_texts(const Json& schema, SampleValues& random, Choices& values) {
     }
   }
   for (const std::string& text : texts) {
-    const std::size_t count = characters_in(text);
+    const std::size_t count = readers::characters_in(text);
     if (count < least || count > most || (pattern && !std::regex_search(text, *pattern))) continue;
     values.push_back(
         {text, "the text " + Json(text.substr(0, 24)).dump(-1, ' ', true, Json::error_handler_t::replace)});

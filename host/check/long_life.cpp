@@ -22,17 +22,13 @@ bool live_long(Stage& stage, SampleTables& tables) {
   tables.insert_everywhere(stage.options().rows);
   tables.commit();
   PluginLife old(stage, tables, "a long life");
-  old.create();
-  old.start();
+  old.begin();
   const bool is_first_half_done = make_steps(stage, tables, old);
   const auto state = old.save();
   if (old.has_failed()) return true;
   PluginLife next(stage, tables, "a long life, taken over");
-  next.create();
-  next.restore(state);
-  next.start();
-  old.stop();
-  old.destroy();
+  next.take_over(state);
+  old.end();
   return make_steps(stage, tables, next) && is_first_half_done;
 }
 

@@ -25,7 +25,7 @@ PluginLife::PluginLife(Stage& stage, SampleTables& tables, std::string name, OnE
       host_(stage.new_host()),
       tables_(stage.manifest(), tables.catalog(), stage.manifest().id),
       pins_(tables.reads(), tables_, notes_),
-      proxy_(stage.library().api()) {
+      proxy_(stage.plugin().api()) {
   if (auto started = thread_.start(stage.manifest().id, [this] { serve(); }); !started) {
     ended_ = true;
     fail_with(started.error());
@@ -107,6 +107,22 @@ auto PluginLife::call(const char* callback, const std::string& activity, Functio
   stage_.report().now(name_, "");
   if (!outcome && !failure_) fail_with(outcome.error());
   return outcome;
+}
+
+void PluginLife::begin() {
+  create();
+  start();
+}
+
+void PluginLife::take_over(const readers::SavedState& state) {
+  create();
+  restore(state);
+  start();
+}
+
+void PluginLife::end() {
+  stop();
+  destroy();
 }
 
 void PluginLife::create(const std::string& config) {

@@ -37,6 +37,13 @@ class PluginLife {
   PluginLife(const PluginLife&) = delete;
   PluginLife& operator=(const PluginLife&) = delete;
 
+  /// create and start.
+  void begin();
+  /// create, restore and start: as a swap does with the next one.
+  void take_over(const readers::SavedState& state);
+  /// stop and destroy.
+  void end();
+
   void create() { create(stage_.config()); }
   void create(const std::string& config);
   /// `state`: as save gave it; the first step then begins at its version.

@@ -23,7 +23,7 @@ class Stage {
   CheckContext& context() noexcept { return context_; }
   CheckReport& report() noexcept { return context_.report; }
   const CheckOptions& options() const noexcept { return context_.options; }
-  const readers::PluginLibrary& library() const noexcept { return library_; }
+  const readers::PluginLibrary& plugin() const noexcept { return library_; }
   const readers::Manifest& manifest() const noexcept { return library_.manifest(); }
   /// Of instances whose check has none of its own.
   const std::string& config() const noexcept { return config_; }

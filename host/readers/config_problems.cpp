@@ -50,12 +50,6 @@ long double exact(const Json& number) {
   return number.get<double>();
 }
 
-/// Characters, not bytes.
-std::size_t length_of(const std::string& text) {
-  return static_cast<std::size_t>(std::count_if(
-      text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
-}
-
 /// "3 items", "1 item"
 std::string counted(std::uint64_t count, const std::string& what) {
   return std::to_string(count) + " " + what + (count == 1 ? "" : "s");
@@ -193,7 +187,7 @@ class Finder {
   }
 
   void check_string(const Json& schema, const std::string& text, const std::string& place, Lines& lines) {
-    const std::size_t length = length_of(text);
+    const std::size_t length = characters_in(text);
     if (const auto least = schema.find("minLength"); least != schema.end() && length < *least) {
       add(lines, schema, place,
           "must have at least " + counted(least->get<std::uint64_t>(), "character") + ", not " +

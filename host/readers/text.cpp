@@ -1,5 +1,7 @@
 #include "readers/text.hpp"
 
+#include <algorithm>
+
 #include <nlohmann/json.hpp>
 
 namespace perch::readers {
@@ -12,6 +14,11 @@ std::string clean_text(std::string_view text, std::size_t bytes_max) {
   using Json = nlohmann::json;
   return Json::parse(Json(std::move(copy)).dump(-1, ' ', false, Json::error_handler_t::replace))
       .get<std::string>();
+}
+
+std::size_t characters_in(std::string_view text) {
+  return static_cast<std::size_t>(std::count_if(
+      text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
 }
 
 std::string full_text(const Error& error) {

@@ -13,6 +13,9 @@ namespace perch::readers {
 /// cut.
 std::string clean_text(std::string_view text, std::size_t bytes_max);
 
+/// Code points of a UTF-8 text: what JSON Schema calls its length.
+std::size_t characters_in(std::string_view text);
+
 /// An error as one line: the message and its details.
 std::string full_text(const Error& error);
 
