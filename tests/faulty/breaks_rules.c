@@ -32,12 +32,7 @@
   "\",\"tables\":[{\"name\":\"rows\",\"key\":"                \
   "\"{id:uint64@0}8:8\",\"value\":\"{amount:int64@0;check:uint64@8}16:8\"}],\"config_schema\":" SCHEMA "}"
 
-static const struct {
-  uint32_t name_size, text_size, type;
-  char name[8];
-  char text[sizeof MANIFEST - 1];
-} note __attribute__((section(PERCH_NOTE_SECTION), used, aligned(4))) = {
-    sizeof PERCH_NOTE_OWNER, sizeof MANIFEST - 1, PERCH_NOTE_TYPE, PERCH_NOTE_OWNER, MANIFEST};
+PERCH_MANIFEST(MANIFEST);
 
 struct instance {
   const perch_host* host;
@@ -227,10 +222,10 @@ static perch_result stop(void* instance, perch_error* error) {
 
 static void destroy(void* instance) { free(instance); }
 
-#define MEMBERS(size)                                                                                    \
-  {                                                                                                      \
-    size, PERCH_ABI_VERSION, note.text, sizeof note.text, create, restore, start, on_commit, save, stop, \
-        destroy                                                                                          \
+#define MEMBERS(size)                                                                                     \
+  {                                                                                                       \
+    size, PERCH_ABI_VERSION, PERCH_MANIFEST_TEXT, PERCH_MANIFEST_SIZE, create, restore, start, on_commit, \
+        save, stop, destroy                                                                               \
   }
 
 #ifdef LARGER_INTERFACE

@@ -63,12 +63,7 @@ static const enum fault fault = FAULT;
   "\"tables\":[{\"name\":\"rows\",\"key\":\"{id:uint64@0}8:8\",\"value\":\"{amount:int64@0;small:int32@8}" \
   "16:8\"}],\"config_schema\":" SCHEMA "}"
 
-static const struct {
-  uint32_t name_size, text_size, type;
-  char name[8];
-  char text[sizeof MANIFEST - 1];
-} note __attribute__((section(PERCH_NOTE_SECTION), used, aligned(4))) = {
-    sizeof PERCH_NOTE_OWNER, sizeof MANIFEST - 1, PERCH_NOTE_TYPE, PERCH_NOTE_OWNER, MANIFEST};
+PERCH_MANIFEST(MANIFEST);
 
 struct row {
   int64_t amount;
@@ -264,8 +259,8 @@ int (*const needed)(void) = NEEDS;
 PERCH_EXPORT extern const perch_plugin_api perch_plugin;
 const perch_plugin_api perch_plugin = {sizeof(perch_plugin_api),
                                        PERCH_ABI_VERSION,
-                                       note.text,
-                                       sizeof note.text,
+                                       PERCH_MANIFEST_TEXT,
+                                       PERCH_MANIFEST_SIZE,
                                        create,
                                        restore,
                                        start,

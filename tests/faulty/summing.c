@@ -54,12 +54,7 @@
       STATE_OLDEST) "},\"tables\":[{\"name\":\"" TABLE "\",\"key\":\"{id:uint64@0}8:8\",\"value\":\"" VALUE \
                     "\"}],\"config_schema\":{}}"
 
-static const struct {
-  uint32_t name_size, text_size, type;
-  char name[8];
-  char text[sizeof MANIFEST - 1];
-} note __attribute__((section(PERCH_NOTE_SECTION), used, aligned(4))) = {
-    sizeof PERCH_NOTE_OWNER, sizeof MANIFEST - 1, PERCH_NOTE_TYPE, PERCH_NOTE_OWNER, MANIFEST};
+PERCH_MANIFEST(MANIFEST);
 
 struct row {
   int64_t amount;
@@ -216,10 +211,10 @@ static perch_result stop(void* instance, perch_error* error) {
 static void destroy(void* instance) { free(instance); }
 
 #ifdef OTHER_MANIFEST_IN_MEMORY
-static const char other_manifest[sizeof note.text] = "{}";
+static const char other_manifest[PERCH_MANIFEST_SIZE] = "{}";
 #define MANIFEST_IN_MEMORY other_manifest
 #else
-#define MANIFEST_IN_MEMORY note.text
+#define MANIFEST_IN_MEMORY PERCH_MANIFEST_TEXT
 #endif
 #ifdef LACKS_SAVE
 #define SAVE NULL
@@ -230,7 +225,7 @@ static const char other_manifest[sizeof note.text] = "{}";
 const perch_plugin_api perch_plugin = {sizeof(perch_plugin_api),
                                        PERCH_ABI_VERSION,
                                        MANIFEST_IN_MEMORY,
-                                       sizeof note.text,
+                                       PERCH_MANIFEST_SIZE,
                                        create,
                                        restore,
                                        start,
