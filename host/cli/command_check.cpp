@@ -2,8 +2,6 @@
 #include <unistd.h>
 
 #include <csignal>
-#include <fstream>
-#include <iterator>
 #include <memory>
 
 #include "base/units.hpp"
@@ -11,6 +9,7 @@
 #include "check/child_check.hpp"
 #include "check/report_text.hpp"
 #include "cli/commands.hpp"
+#include "cli/text_argument.hpp"
 
 namespace perch::cli {
 namespace {
@@ -29,16 +28,12 @@ struct CheckArguments {
 
 /// The text of --config: itself, or what is in the file. Errors: not to be read, no JSON object.
 Result<std::string> config_text(const std::string& argument) {
-  std::string text = argument;
-  if (argument.starts_with("@")) {
-    std::ifstream file(argument.substr(1));
-    if (!file) return fail_errno(argument.substr(1));
-    text.assign(std::istreambuf_iterator<char>(file), {});
-  }
-  if (!Json::parse(text, nullptr, false).is_object()) {
+  auto text = text_of_argument(argument);
+  if (!text) return fail_errno(argument.substr(1));
+  if (!Json::parse(*text, nullptr, false).is_object()) {
     return fail(ErrorKind::usage, "--config must be a JSON object, or @FILE with one");
   }
-  return text;
+  return std::move(*text);
 }
 
 volatile std::sig_atomic_t is_stopped = 0;

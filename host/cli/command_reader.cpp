@@ -1,11 +1,10 @@
 // perch readers, load, swap, configure, accept, rollback, unload
-#include <fstream>
 #include <memory>
-#include <sstream>
 
 #include "base/units.hpp"
 #include "cli/commands.hpp"
 #include "cli/human_text.hpp"
+#include "cli/text_argument.hpp"
 #include "cli/text_table.hpp"
 
 namespace perch::cli {
@@ -88,16 +87,10 @@ Outcome<int> change(const Context& context, const std::string& method, const Jso
 
 /// JSON text, or @FILE for a file with it.
 Outcome<Json> config_from(const std::string& argument) {
-  std::string text = argument;
-  if (argument.starts_with("@")) {
-    std::ifstream file(argument.substr(1));
-    if (!file) return end_with(exit_usage, "cannot read the config file " + argument.substr(1));
-    std::ostringstream content;
-    content << file.rdbuf();
-    text = content.str();
-  }
+  const auto text = text_of_argument(argument);
+  if (!text) return end_with(exit_usage, "cannot read the config file " + argument.substr(1));
   try {
-    return Json::parse(text);
+    return Json::parse(*text);
   } catch (const Json::parse_error& error) {
     return end_with(exit_usage, std::string("the config is no JSON: ") + error.what());
   }

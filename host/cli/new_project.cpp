@@ -9,12 +9,12 @@
 
 #include "cli/c_header.hpp"
 #include "cli/cpp_header.hpp"
+#include "readers/manifest.hpp"
 
 namespace perch::cli {
 namespace {
 
 bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 /// "price-watch" → "PriceWatch"; not the namespace of the table.
 std::string class_name(const std::string& name, const std::string& space) {
@@ -75,9 +75,7 @@ TemplateWords words_for(const NewProject& project) {
 }  // namespace
 
 Result<void> check_project_name(const std::string& name) {
-  const auto may_follow = [](char c) { return is_lower(c) || is_digit(c) || c == '_' || c == '-'; };
-  if (name.size() > 64 || name.empty() || !is_lower(name[0]) ||
-      !std::all_of(name.begin(), name.end(), may_follow)) {
+  if (!readers::is_plugin_id(name)) {
     return fail("\"" + name +
                 "\" cannot be a plugin's id: give a lower-case letter and up to 63 more, digits, _ or -, "
                 "such as price-watch");

@@ -3,13 +3,6 @@
 #include <algorithm>
 #include <iterator>
 
-// Newer than the C library's headers.
-#ifndef DT_RELR
-#define DT_RELRSZ 35
-#define DT_RELR 36
-#define DT_RELRENT 37
-#endif
-
 namespace perch::readers {
 namespace {
 
@@ -146,10 +139,8 @@ Result<void> check_forbidden(const Elf64_Dyn& entry) {
 }  // namespace
 
 Result<ElfDynamic> ElfDynamic::read(const ElfImage& image) {
-  const auto& segments = image.file().segments();
-  const auto segment = std::find_if(segments.begin(), segments.end(),
-                                    [](const Elf64_Phdr& each) { return each.p_type == PT_DYNAMIC; });
-  if (segment == segments.end() || segment->p_vaddr % sizeof(Elf64_Addr) != 0 ||
+  const Elf64_Phdr* const segment = image.file().segment_of_type(PT_DYNAMIC);
+  if (segment == nullptr || segment->p_vaddr % sizeof(Elf64_Addr) != 0 ||
       segment->p_memsz % sizeof(Elf64_Dyn) != 0 || !image.is_writable(segment->p_vaddr, segment->p_memsz)) {
     return malformed("its dynamic section is not whole, aligned and in a writable segment");
   }

@@ -74,6 +74,12 @@ Result<ElfFile> ElfFile::open(int fd, const std::filesystem::path& name) {
   return file;
 }
 
+const Elf64_Phdr* ElfFile::segment_of_type(std::uint32_t type) const noexcept {
+  const auto found = std::find_if(segments_.begin(), segments_.end(),
+                                  [type](const Elf64_Phdr& segment) { return segment.p_type == type; });
+  return found == segments_.end() ? nullptr : &*found;
+}
+
 bool ElfFile::read(std::uint64_t offset, void* out, std::size_t size) const {
   auto* bytes = static_cast<char*>(out);
   while (size > 0) {

@@ -36,6 +36,8 @@ class ElfFile {
   const Elf64_Ehdr& header() const noexcept { return header_; }
   /// As they stand in the file: within it, but for the rest unchecked.
   const std::vector<Elf64_Phdr>& segments() const noexcept { return segments_; }
+  /// The first of this type; null when there is none.
+  const Elf64_Phdr* segment_of_type(std::uint32_t type) const noexcept;
   /// All but the first, which is none; empty when the file has no section headers. Unchecked.
   const std::vector<ElfSection>& sections() const noexcept { return sections_; }
   std::uint64_t size() const noexcept { return size_; }

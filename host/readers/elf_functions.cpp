@@ -6,9 +6,8 @@
 namespace perch::readers {
 
 ElfFunctions::ElfFunctions(const ElfImage& image) : image_(image) {
-  for (const Elf64_Phdr& segment : image.file().segments()) {
-    if (segment.p_type == PT_GNU_EH_FRAME) table_ = segment.p_vaddr;
-  }
+  const Elf64_Phdr* const segment = image.file().segment_of_type(PT_GNU_EH_FRAME);
+  if (segment != nullptr) table_ = segment->p_vaddr;
   // LSB Core, "DWARF Extensions": version, then how the pointer to .eh_frame, the count and the table are
   // written: relative 32-bit numbers, and the count as it is.
   struct Header {

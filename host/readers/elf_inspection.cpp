@@ -1,27 +1,14 @@
 #include "readers/elf_inspection.hpp"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-
-#include "base/unique_fd.hpp"
 #include "readers/elf_entry.hpp"
 #include "readers/elf_kind.hpp"
 
 namespace perch::readers {
 
 Result<Inspection> inspect_file(const std::filesystem::path& path) {
-  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));  // a FIFO must not hold us up
-  if (!fd) {
-    auto error = fail_errno("open " + path.string());
-    if (errno == ENOENT) error.value().kind = ErrorKind::not_found;
-    return error;
-  }
-  struct stat status {};
-  if (::fstat(fd.get(), &status) != 0) return fail_errno(path.string());
-  if (const std::string other = what_else_it_is(status.st_mode); !other.empty()) {
-    return fail(ErrorKind::refused, path.string() + ": no Perch manifest: this is " + other);
-  }
-  const auto file = ElfFile::open(fd.get(), path);
+  const auto opened = open_regular(path, 0);
+  if (!opened) return fail(opened.error());
+  const auto file = ElfFile::open(opened->fd.get(), path);
   if (!file) return fail(file.error());
   auto manifest = read_manifest(*file);
   if (!manifest) return fail(manifest.error());

@@ -1,9 +1,11 @@
 #include "readers/elf_kind.hpp"
 
 #include <elf.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdint>
 #include <cstring>
 
@@ -87,6 +89,16 @@ std::string elf_kind(std::string_view start) {
   return header.e_type == ET_DYN ? "" : kind;
 }
 
+/// "a directory", "a FIFO" …; "" for a regular file.
+std::string what_mode_says(mode_t mode) {
+  if (S_ISREG(mode)) return "";
+  if (S_ISDIR(mode)) return "a directory";
+  if (S_ISFIFO(mode)) return "a FIFO";
+  if (S_ISSOCK(mode)) return "a socket";
+  if (S_ISCHR(mode) || S_ISBLK(mode)) return "a device";
+  return "no regular file";
+}
+
 }  // namespace
 
 std::string what_else_it_is(std::string_view start) {
@@ -103,13 +115,22 @@ std::string what_else_it_is(std::string_view start) {
   return "no ELF file, so no shared library";
 }
 
-std::string what_else_it_is(mode_t mode) {
-  if (S_ISREG(mode)) return "";
-  if (S_ISDIR(mode)) return "a directory";
-  if (S_ISFIFO(mode)) return "a FIFO";
-  if (S_ISSOCK(mode)) return "a socket";
-  if (S_ISCHR(mode) || S_ISBLK(mode)) return "a device";
-  return "no regular file";
+Result<RegularFile> open_regular(const std::filesystem::path& path, int flags) {
+  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | flags));
+  if (!fd && errno == ELOOP && (flags & O_NOFOLLOW) != 0) {
+    return fail(ErrorKind::refused, path.string() + " is a symbolic link; give the file itself");
+  }
+  if (!fd) {
+    auto error = fail_errno("open " + path.string());
+    if (errno == ENOENT) error.value().kind = ErrorKind::not_found;
+    return error;
+  }
+  struct stat status {};
+  if (::fstat(fd.get(), &status) != 0) return fail_errno(path.string());
+  if (const std::string other = what_mode_says(status.st_mode); !other.empty()) {
+    return fail(ErrorKind::refused, path.string() + ": no Perch manifest: this is " + other);
+  }
+  return RegularFile{std::move(fd), static_cast<std::uint64_t>(status.st_size)};
 }
 
 }  // namespace perch::readers

@@ -3,8 +3,13 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
+#include <filesystem>
 #include <string>
 #include <string_view>
+
+#include "base/result.hpp"
+#include "base/unique_fd.hpp"
 
 namespace perch::readers {
 
@@ -12,7 +17,13 @@ namespace perch::readers {
 /// file of type ET_DYN. `start`: the file's first bytes, at least 64 where it has as many.
 std::string what_else_it_is(std::string_view start);
 
-/// "a directory", "a FIFO" …; "" for a regular file.
-std::string what_else_it_is(mode_t mode);
+struct RegularFile {
+  UniqueFd fd;
+  std::uint64_t size = 0;
+};
+
+/// Opens it for reading, and never waits for a FIFO's writer. `flags`: O_NOFOLLOW, or 0. Errors: `not_found`;
+/// `refused` for a directory, a device … and a link that is not to be followed.
+Result<RegularFile> open_regular(const std::filesystem::path& path, int flags);
 
 }  // namespace perch::readers

@@ -7,11 +7,6 @@
 
 #include "readers/elf_functions.hpp"
 
-#ifndef DT_RELR  // newer than the C library's headers
-#define DT_RELRSZ 35
-#define DT_RELR 36
-#endif
-
 namespace perch::readers {
 namespace {
 
@@ -245,18 +240,14 @@ Result<std::vector<ElfRelocation>> read_relocations(const ElfImage& image, const
 
   std::sort(relocations.begin(), relocations.end(),
             [](const ElfRelocation& a, const ElfRelocation& b) { return a.offset < b.offset; });
-  const auto& segments = image.file().segments();
-  const auto of_type = [&](std::uint32_t type) {
-    return std::find_if(segments.begin(), segments.end(),
-                        [type](const Elf64_Phdr& segment) { return segment.p_type == type; });
-  };
-  const bool has_thread_variables = of_type(PT_TLS) != segments.end();
+  const bool has_thread_variables = image.file().segment_of_type(PT_TLS) != nullptr;
+  const Elf64_Phdr& dynamic_segment = *image.file().segment_of_type(PT_DYNAMIC);  // ElfDynamic has read it
   std::uint64_t free_from = 0;
   for (const ElfRelocation& relocation : relocations) {
     if (relocation.symbol >= symbols.size()) {
       return malformed(at_address(relocation.offset) + " is for a symbol that is not there");
     }
-    checked = check_place(image, relocation, free_from, *of_type(PT_DYNAMIC));
+    checked = check_place(image, relocation, free_from, dynamic_segment);
     if (checked) checked = check_type(image, relocation, has_thread_variables);
     if (!checked) return fail(checked.error());
     free_from = relocation.offset + written_bytes(relocation);

@@ -5,12 +5,6 @@
 
 #include "readers/elf_library.hpp"
 
-#ifndef DT_RELR  // newer than the C library's headers
-#define DT_RELRSZ 35
-#define DT_RELR 36
-#define SHT_RELR 19
-#endif
-
 namespace perch::readers {
 namespace {
 
@@ -19,13 +13,6 @@ bool has_bytes(const ElfSection& section) { return section.header.sh_type != SHT
 bool is_thread_local(const ElfSection& section) { return (section.header.sh_flags & SHF_TLS) != 0; }
 
 std::string quoted(const ElfSection& section) { return "its section " + section.name; }
-
-const Elf64_Phdr* segment_of_type(const ElfFile& file, std::uint32_t type) {
-  for (const Elf64_Phdr& segment : file.segments()) {
-    if (segment.p_type == type) return &segment;
-  }
-  return nullptr;
-}
 
 /// Each section that is loaded lies in one segment, where the file has it, and may do there what it must.
 Result<void> check_placed(const ElfImage& image, const ElfSection& section) {
@@ -58,7 +45,7 @@ bool stays_writable(const ElfSection& section) {
 }
 
 Result<void> check_relro(const ElfFile& file) {
-  const Elf64_Phdr* const relro = segment_of_type(file, PT_GNU_RELRO);
+  const Elf64_Phdr* const relro = file.segment_of_type(PT_GNU_RELRO);
   if (relro == nullptr) return {};
   const auto page = [](std::uint64_t address) { return address & ~(page_bytes - 1); };
   const std::uint64_t from = page(relro->p_vaddr);
@@ -73,7 +60,7 @@ Result<void> check_relro(const ElfFile& file) {
 }
 
 Result<void> check_thread_variables(const ElfFile& file) {
-  const Elf64_Phdr* const segment = segment_of_type(file, PT_TLS);
+  const Elf64_Phdr* const segment = file.segment_of_type(PT_TLS);
   const ElfSection* first = nullptr;
   std::uint64_t in_file = 0;
   std::uint64_t end = 0;
@@ -114,7 +101,7 @@ Result<void> compare(const ElfFile& file, std::uint32_t type, const char* name,
 Result<void> check_dynamic(const ElfLibrary& library) {
   const ElfFile& file = library.file();
   const ElfDynamic& dynamic = library.dynamic();
-  const Elf64_Phdr& segment = *segment_of_type(file, PT_DYNAMIC);
+  const Elf64_Phdr& segment = *file.segment_of_type(PT_DYNAMIC);
   const std::uint64_t symbols = library.symbols().size();
   struct Pair {
     std::uint32_t type;
@@ -143,7 +130,7 @@ Result<void> check_dynamic(const ElfLibrary& library) {
     if (auto same = compare(file, pair.type, pair.name, pair.address, pair.size, pair.what); !same)
       return same;
   }
-  const Elf64_Phdr* const unwinding = segment_of_type(file, PT_GNU_EH_FRAME);
+  const Elf64_Phdr* const unwinding = file.segment_of_type(PT_GNU_EH_FRAME);
   return compare(file, SHT_NULL, ".eh_frame_hdr",
                  unwinding != nullptr ? std::optional(unwinding->p_vaddr) : std::nullopt,
                  unwinding != nullptr ? std::optional(unwinding->p_memsz) : std::nullopt,

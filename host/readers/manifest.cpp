@@ -81,13 +81,6 @@ bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
 bool is_letter(char c) { return is_lower(c) || (c >= 'A' && c <= 'Z'); }
 
-/// [a-z][a-z0-9_-]{0,63}
-bool is_id(std::string_view text) {
-  return !text.empty() && text.size() <= 64 && is_lower(text[0]) &&
-         std::all_of(text.begin(), text.end(),
-                     [](char c) { return is_lower(c) || is_digit(c) || c == '_' || c == '-'; });
-}
-
 /// Takes a number without leading zeros, of at most 9 digits, off the front.
 bool take_number(std::string_view& text) {
   const auto end = std::find_if_not(text.begin(), text.end(), is_digit);
@@ -127,7 +120,7 @@ bool is_semver(std::string_view text) {
 }
 
 Result<void> check_names(const Manifest& manifest) {
-  if (!is_id(manifest.id)) return refuse("has no valid \"id\": it must match [a-z][a-z0-9_-]{0,63}");
+  if (!is_plugin_id(manifest.id)) return refuse("has no valid \"id\": it must match [a-z][a-z0-9_-]{0,63}");
   if (!is_semver(manifest.version)) return refuse("has no valid \"version\": write it like 1.2.0 (semver)");
   if (manifest.state_oldest == 0 || manifest.state_oldest > manifest.state_version) {
     return refuse("has no valid \"state\": 1 ≤ oldest ≤ version");
@@ -175,6 +168,12 @@ Result<void> read_tables(const Json& list, Manifest& manifest) {
 }
 
 }  // namespace
+
+bool is_plugin_id(std::string_view text) {
+  return !text.empty() && text.size() <= 64 && is_lower(text[0]) &&
+         std::all_of(text.begin(), text.end(),
+                     [](char c) { return is_lower(c) || is_digit(c) || c == '_' || c == '-'; });
+}
 
 Result<Manifest> parse_manifest(std::string_view text) {
   if (text.size() > PERCH_MANIFEST_BYTES_MAX) return refuse("is over 64 KiB");

@@ -33,6 +33,9 @@ struct Manifest {
   std::string found_in;       ///< where in the file the note was, in words; "" when it came from a text
 };
 
+/// Ids of plugins match [a-z][a-z0-9_-]{0,63}.
+bool is_plugin_id(std::string_view text);
+
 class ElfFile;
 
 /// Reads the ELF note of a file (bounds-checked; nothing is mapped or executed). Errors name the file.

@@ -20,21 +20,6 @@ bool loader_knows_name(const std::filesystem::path& path) {
   return true;
 }
 
-bool loader_lists_object(const std::filesystem::path& path) {
-  struct Search {
-    const std::string& name;
-    bool found;
-  } search{path.native(), false};
-  dl_iterate_phdr(
-      [](dl_phdr_info* info, std::size_t, void* context) {
-        auto* const looking = static_cast<Search*>(context);
-        if (info->dlpi_name != nullptr && looking->name == info->dlpi_name) looking->found = true;
-        return looking->found ? 1 : 0;
-      },
-      &search);
-  return search.found;
-}
-
 bool kernel_maps_file(const std::filesystem::path& path) {
   std::error_code error;
   const std::string name = std::filesystem::absolute(path, error).lexically_normal().string();
@@ -88,7 +73,7 @@ std::optional<std::string> MappedLibrary::bytes(std::uint64_t address, std::uint
 }
 
 bool is_library_mapped(const std::filesystem::path& path) {
-  return loader_knows_name(path) || loader_lists_object(path) || kernel_maps_file(path);
+  return loader_knows_name(path) || MappedLibrary(path).is_listed() || kernel_maps_file(path);
 }
 
 std::string why_library_never_unmaps(const std::filesystem::path& path) {

@@ -18,6 +18,8 @@ class MappedLibrary final : public EntryMemory {
   /// `path`: as it was given to dlopen. Holds nothing when the loader does not list it.
   explicit MappedLibrary(const std::filesystem::path& path);
 
+  bool is_listed() const noexcept { return !segments_.empty(); }
+
   /// Whether the range is this library's and readable.
   bool holds(const void* at, std::uint64_t size) const;
   bool is_code(std::uint64_t address) const override;

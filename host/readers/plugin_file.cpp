@@ -59,24 +59,10 @@ std::string hex(std::uint64_t number) {
 Result<PluginFile> PluginFile::open(const std::filesystem::path& path) {
   PluginFile file;
   file.path_ = path;
-  // O_NONBLOCK: opening a FIFO must not wait for its writer.
-  file.fd_.reset(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
-  if (!file.fd_ && errno == ELOOP) {
-    return fail(ErrorKind::refused, path.string() + " is a symbolic link; give the file itself");
-  }
-  if (!file.fd_) {
-    auto error = fail_errno("open " + path.string());
-    if (errno == ENOENT) error.value().kind = ErrorKind::not_found;
-    return error;
-  }
-  struct stat status {};
-  if (fstat(file.fd_.get(), &status) != 0) return fail_errno(path.string());
-  if (const std::string other = what_else_it_is(status.st_mode); !other.empty()) {
-    return fail(ErrorKind::refused, path.string() + ": no Perch manifest: this is " + other);
-  }
-  if (static_cast<std::uint64_t>(status.st_size) > bytes_max) {
-    return fail(ErrorKind::refused, path.string() + " is larger than 1 GiB");
-  }
+  auto opened = open_regular(path, O_NOFOLLOW);
+  if (!opened) return fail(opened.error());
+  if (opened->size > bytes_max) return fail(ErrorKind::refused, path.string() + " is larger than 1 GiB");
+  file.fd_ = std::move(opened->fd);
   auto manifest = read_manifest(file.fd_.get(), path);
   if (!manifest) return fail(manifest.error());
   file.manifest_ = std::move(*manifest);
