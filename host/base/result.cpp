@@ -23,6 +23,8 @@ const char* to_string(ErrorKind kind) noexcept {
       return "timeout";
     case ErrorKind::exhausted:
       return "exhausted";
+    case ErrorKind::crashed:
+      return "crashed";
   }
   return "failed";
 }

@@ -18,6 +18,7 @@ enum class ErrorKind {
   rolled_back,   ///< a swap was undone
   timeout,       ///< a bound on waiting was reached
   exhausted,     ///< out of arena, slots, queue …
+  crashed,       ///< a reader's code crashed: its thread is parked for ever
 };
 
 /// The kind as it is written in the control protocol, e.g. "rolled_back".

@@ -55,7 +55,7 @@ Outcome<bool> wait_for(int fd, short events, int interrupt_fd, Deadline deadline
 ErrorKind kind_of(const std::string& name) {
   for (const ErrorKind kind :
        {ErrorKind::usage, ErrorKind::not_found, ErrorKind::incompatible, ErrorKind::refused,
-        ErrorKind::rolled_back, ErrorKind::timeout, ErrorKind::exhausted}) {
+        ErrorKind::rolled_back, ErrorKind::timeout, ErrorKind::exhausted, ErrorKind::crashed}) {
     if (name == to_string(kind)) return kind;
   }
   return ErrorKind::failed;

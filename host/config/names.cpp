@@ -15,7 +15,10 @@ const std::map<std::string, std::vector<std::string>>& config_names() {
       {"source",
        {"name", "type", "command", "path", "follow", "restart", "restart_delay_min", "restart_delay_max",
         "format", "table"}},
-      {"readers", {"folder", "isolation", "probation", "instances"}},
+      {"readers",
+       {"folder", "isolation", "probation", "checkpoint", "callback_deadline", "retain_warning", "restart",
+        "instances"}},
+      {"reader_restart", {"delay_min", "delay_max", "limit", "window"}},
       {"instance", {"name", "plugin", "config"}},
       {"control", {"socket", "mode"}},
   };

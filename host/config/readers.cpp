@@ -19,6 +19,16 @@ readers::InstanceSpec read_instance(const ConfigJson& element, const std::string
   return spec;
 }
 
+void read_restart(ObjectReader& section, readers::RestartSpec& spec, ConfigProblem& problem) {
+  ObjectReader restart(section.object("restart"), section.place("restart"), "reader_restart", problem);
+  spec.delay_min = restart.duration("delay_min", spec.delay_min, 1ms, 1h);
+  spec.delay_max = restart.duration("delay_max", std::max(spec.delay_max, spec.delay_min), 1ms, 24h);
+  spec.limit = static_cast<std::uint32_t>(restart.integer("limit", spec.limit, 0, 1'000'000));
+  spec.window = restart.duration("window", spec.window, 1ms, 24h * 7);
+  if (spec.delay_max < spec.delay_min)
+    problem.report(restart.place("delay_max"), "is shorter than delay_min, the first delay");
+}
+
 }  // namespace
 
 readers::ReadersSpec read_readers(ObjectReader& root, ConfigProblem& problem) {
@@ -27,6 +37,13 @@ readers::ReadersSpec read_readers(ObjectReader& root, ConfigProblem& problem) {
   spec.folder = section.path("folder", "");
   section.choice("isolation", {"thread"});
   spec.probation = section.duration("probation", spec.probation, 0s, 1h);
+  spec.checkpoint = section.duration("checkpoint", spec.checkpoint, 0s, 24h);
+  if (spec.checkpoint > 0s && spec.checkpoint < 10ms)
+    problem.report("readers.checkpoint", "write at least \"10ms\", or \"0\" for none");
+  spec.callback_deadline = section.duration("callback_deadline", spec.callback_deadline, 10ms, 10min);
+  spec.retain_warning_bytes =
+      section.size("retain_warning", spec.retain_warning_bytes, 0, std::uint64_t{1} << 40);
+  read_restart(section, spec.restart, problem);
   const auto elements = section.elements("instances");
   if (elements.size() > instances_max) {
     problem.report("readers.instances", "more than " + std::to_string(instances_max) + " readers");

@@ -67,7 +67,8 @@ void swap(const Call& call) {
   if (!file) return call.answer(fail(file.error()));
   const auto probation = probation_of(call);
   if (!probation) return call.answer(fail(probation.error()));
-  call.host.readers.swap(call.text("name"), *file, *probation, answer_with_report(call));
+  const readers::SwapOptions options{*file, *probation, call.flag("without_state"), call.flag("dry_run")};
+  call.host.readers.swap(call.text("name"), options, answer_with_report(call));
 }
 
 void configure(const Call& call) {
@@ -83,10 +84,16 @@ void rollback(const Call& call) { call.host.readers.rollback(call.text("name"), 
 
 void unload(const Call& call) {
   const std::string name = call.text("name");
-  call.host.readers.unload(name, [answer = call.answer, name](Result<void> done) {
-    answer(done.map([&] { return to_text(Json{{"unloaded", name}}); }));
+  call.host.readers.unload(name, [answer = call.answer, name](const Result<std::string>& done) {
+    answer(done.map([&](const std::string& left) {
+      return to_text(Json{{"unloaded", name}, {"left", left}});
+    }));
   });
 }
+
+void enable(const Call& call) { call.host.readers.enable(call.text("name"), answer_with_status(call)); }
+
+void disable(const Call& call) { call.host.readers.disable(call.text("name"), answer_with_status(call)); }
 
 void inspect(const Call& call) {
   const auto file = absolute_file(call);
@@ -127,7 +134,11 @@ std::span<const Method> reader_methods() {
        true,
        {reader_name,
         {"file", ParameterType::text, false, "the new .so, an absolute path; the one it came from otherwise"},
-        probation},
+        probation,
+        {"without_state", ParameterType::boolean, false,
+         "gives up an old generation that hangs: it is neither asked for its state nor waited for"},
+        {"dry_run", ParameterType::boolean, false,
+         "tries all that changes nothing: load, create, restore a state saved now"}},
        swap},
       {"reader.configure",
        "Swaps a reader to the code that it runs with another config, state handed over; answers with the "
@@ -139,7 +150,21 @@ std::span<const Method> reader_methods() {
        configure},
       {"reader.accept", "Ends a probation: the new generation stays", true, {reader_name}, accept},
       {"reader.rollback", "Ends a probation: the old generation goes on", true, {reader_name}, rollback},
-      {"reader.unload", "Stops a reader and unloads its plugin", true, {reader_name}, unload},
+      {"reader.unload",
+       "Stops a reader and unloads its plugin; \"left\" says what of it could not be unloaded",
+       true,
+       {reader_name},
+       unload},
+      {"reader.enable",
+       "Starts a reader that is disabled, quarantined or failed, from its file as it is now",
+       true,
+       {reader_name},
+       enable},
+      {"reader.disable",
+       "Stops a reader until it is enabled, also across restarts of the host",
+       true,
+       {reader_name},
+       disable},
       {"reader.inspect",
        "What a plugin file says about itself, whether it can be loaded and whether it fits the tables; "
        "nothing of it runs",

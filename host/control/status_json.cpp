@@ -55,6 +55,7 @@ Json to_json(const readers::ReaderStatus& reader) {
           {"config", Json::parse(reader.config)},
           {"generation", reader.generation},
           {"version", reader.version},
+          {"checkpoint_version", reader.checkpoint_version},
           {"steps", reader.steps},
           {"publications", reader.publications},
           {"restarts", reader.restarts},
@@ -62,6 +63,7 @@ Json to_json(const readers::ReaderStatus& reader) {
           {"callback_p99_ns", reader.callback_p99_ns},
           {"callback_max_ns", reader.callback_max_ns},
           {"last_error", reader.last_error},
+          {"last_error_ns", reader.last_error_ns},
           {"pinned_libraries", reader.pinned_libraries},
           {"metrics", std::move(metrics)}};
 }
@@ -72,7 +74,9 @@ Json to_json(const readers::SwapReport& report) {
     steps.push_back({{"what", step.what}, {"took_ns", step.took_ns}});
   return {{"reader", report.reader},         {"from_version", report.from_version},
           {"to_version", report.to_version}, {"generation", report.generation},
-          {"at_version", report.at_version}, {"steps", std::move(steps)}};
+          {"at_version", report.at_version}, {"dry_run", report.dry_run},
+          {"remark", report.remark},         {"left", report.left},
+          {"steps", std::move(steps)}};
 }
 
 Json to_json(const tables::Layout& layout) {

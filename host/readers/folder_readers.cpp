@@ -62,8 +62,7 @@ void FolderReaders::look_at_removed(const std::string& name) {
   files_.erase(name);
   postponed_.erase(name);
   for (const std::string& reader : readers_of(spec_.folder / name)) {
-    lifecycle_.unload(reader, [](const Result<void>&) {});
-    lifecycle_.expect_again(reader);
+    lifecycle_.file_is_gone(reader);
   }
   // Another file of the same plugin, refused while this one was there, may have its turn now.
   const auto other = std::find_if(files_.begin(), files_.end(), [&plugin](const auto& entry) {
@@ -160,9 +159,10 @@ void FolderReaders::swap_readers(const std::string& name, const PluginFile& file
     const Reader& reader = lifecycle_.readers().at(reader_name);
     const bool is_same =
         hash && reader.generation.instance && reader.generation.plugin->content_hash() == *hash;
-    if (is_same) continue;  // written again, but nothing changed
+    if (is_same) continue;                                // written again, but nothing changed
+    if (reader.state == ReaderState::disabled) continue;  // `enable` takes the file as it is then
     auto begun =
-        lifecycle_.begin_swap(reader_name, file.path(), std::nullopt, [](const Result<SwapReport>&) {});
+        lifecycle_.begin_swap(reader_name, {file.path(), std::nullopt}, [](const Result<SwapReport>&) {});
     if (!begun) refuse(name, begun.error());
   }
 }

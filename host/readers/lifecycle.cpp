@@ -14,8 +14,6 @@
 namespace perch::readers {
 namespace {
 
-constexpr auto hung_look_again = std::chrono::milliseconds(200);
-
 Result<void> check_name(const std::string& name) {
   const bool is_good =
       !name.empty() && name.size() <= 64 &&
@@ -26,7 +24,7 @@ Result<void> check_name(const std::string& name) {
 
 bool is_bad_news(std::string_view kind) {
   return kind == "reader.failed" || kind == "reader.quarantined" || kind == "reader.rolled_back" ||
-         kind == "reader.refused";
+         kind == "reader.refused" || kind == "reader.crashed" || kind == "host.degraded";
 }
 
 }  // namespace
@@ -45,12 +43,23 @@ const char* to_string(ReaderState state) noexcept {
       return "restarting";
     case ReaderState::quarantined:
       return "quarantined";
+    case ReaderState::disabled:
+      return "disabled";
   }
   return "";
 }
 
-Lifecycle::Lifecycle(const ReadersSpec& spec, HostParts host, StatusBoard& board)
-    : spec_(spec), host_(std::move(host)), board_(board), retired_(spec.callback_deadline) {}
+void Reader::set_error(std::string text) {
+  last_error = std::move(text);
+  last_error_ns = unix_now_ns();
+}
+
+Lifecycle::Lifecycle(const ReadersSpec& spec, HostParts host, DisabledReaders disabled, StatusBoard& board)
+    : spec_(spec),
+      host_(std::move(host)),
+      disabled_(std::move(disabled)),
+      board_(board),
+      retired_(spec.callback_deadline) {}
 
 Lifecycle::~Lifecycle() { PERCH_ASSERT(readers_.empty(), "the lifecycle ends after its readers"); }
 
@@ -73,11 +82,12 @@ Result<void> Lifecycle::create_instance(Generation& generation, const InstanceSp
   return generation.instance->create(spec_.callback_deadline);
 }
 
-/// A new instance in the library that the reader has, from version 0. On failure nothing of it runs; the
-/// reader has lost its library when it hangs in there.
-Result<void> Lifecycle::run_afresh(Reader& reader) {
+/// A new instance in the library that the reader has, from its checkpoint, else from version 0. On failure
+/// nothing of it runs; the reader has lost its library when it hangs in there.
+Result<void> Lifecycle::run_again(Reader& reader) {
+  const auto from = usable_checkpoint(reader, reader.generation.plugin->manifest());
   auto running = create_instance(reader.generation, reader.spec);
-  if (running) running = reader.generation.instance->begin(std::nullopt, spec_.callback_deadline);
+  if (running) running = reader.generation.instance->begin(from, spec_.callback_deadline);
   if (!running) {
     retired_.end_instance(reader.generation, reader.spec.name);
     return running;
@@ -99,6 +109,14 @@ Reader& Lifecycle::add(const InstanceSpec& spec, const std::filesystem::path& fi
 }
 
 Result<void> Lifecycle::keep_running(PluginFile file, InstanceSpec spec) {
+  if (disabled_.contains(spec.name)) {
+    Reader& reader = add(spec, file.path());
+    reader.plugin_version = file.manifest().version;
+    reader.state = ReaderState::disabled;
+    spdlog::info("reader {} is disabled: it starts with `perch enable {}`", spec.name, spec.name);
+    publish_status();
+    return {};
+  }
   if (const auto fits = check_config(file.manifest(), spec.config); !fits) {
     Reader& reader = add(spec, file.path());
     reader.plugin_version = file.manifest().version;
@@ -111,7 +129,7 @@ Result<void> Lifecycle::keep_running(PluginFile file, InstanceSpec spec) {
   if (!generation) return fail(generation.error());
   Reader& reader = add(spec, file.path());
   adopt(reader, std::move(*generation));
-  if (auto running = run_afresh(reader); !running) {
+  if (auto running = run_again(reader); !running) {
     handle_fault(reader, running.error());
   } else {
     publish_event("reader.loaded", spec.name, reader.generation_number, "", reader.file);
@@ -134,101 +152,83 @@ void Lifecycle::load(const std::filesystem::path& file, std::string name, std::s
   }
   if (auto fits = check_compatible(opened->manifest(), host_.catalog); !fits) return done(fail(fits.error()));
   if (auto fits = check_config(opened->manifest(), config); !fits) return done(fail(fits.error()));
+  // Whoever loads it by name wants it to run, also after the host's next start.
+  if (auto enabled = disabled_.remove(name); !enabled) return done(fail(enabled.error()));
   StepTimer timer;
   auto generation = load_generation(*opened, timer);
   if (!generation) return done(fail(generation.error()));
 
   Reader& reader = add({name, opened->manifest().id, std::move(config)}, file);
   adopt(reader, std::move(*generation));
-  if (auto running = run_afresh(reader); !running) {
+  if (auto running = run_again(reader); !running) {
     retired_.retire(std::move(reader.generation), name);
     readers_.erase(name);
-    return done(fail(running.error()));
+    publish_event("reader.refused", name, 0, full_text(running.error()), file);
+    publish_status();
+    return done(fail(of_reader(name, running.error())));
   }
   publish_event("reader.loaded", name, reader.generation_number, "", reader.file);
   publish_status();
   done(status_of(reader));
 }
 
-void Lifecycle::unload(const std::string& name, const Done<void>& done) {
+// ---- Taking away
+
+/// Ends what runs of it, a probation included. Returns what is left behind, in words; "": nothing.
+std::string Lifecycle::end_generations(Reader& reader, const char* why) {
+  const std::string& name = reader.spec.name;
+  RetiredGenerations::request_end(reader.generation);
+  std::string left;
+  if (reader.probation) {
+    RetiredGenerations::request_end(reader.probation->old);
+    left = retired_.retire(std::move(reader.probation->old), name);
+    reader.probation->done(
+        fail(ErrorKind::refused, "reader " + name + " was " + why + " within its probation"));
+    reader.probation.reset();
+  }
+  const std::string left_of_current = retired_.retire(std::exchange(reader.generation, {}), name);
+  reader.checkpoint.reset();
+  return left_of_current.empty() ? left : left_of_current;
+}
+
+void Lifecycle::unload(const std::string& name, const Done<std::string>& done) {
+  const auto found = find(name);
+  if (!found) return done(fail(found.error()));
+  if (auto forgotten = disabled_.remove(name); !forgotten) return done(fail(forgotten.error()));
+  Reader& reader = **found;
+  const std::string left = end_generations(reader, "unloaded");
+  publish_event("reader.unloaded", name, reader.generation_number, left, reader.file);
+  readers_.erase(name);
+  unloaded_.insert(name);
+  publish_status();
+  done(left);
+}
+
+void Lifecycle::file_is_gone(const std::string& name) {
+  const auto found = readers_.find(name);
+  if (found == readers_.end()) return;
+  Reader& reader = found->second;
+  const std::string left = end_generations(reader, "unloaded");
+  publish_event("reader.unloaded", name, reader.generation_number,
+                left.empty() ? "its file is gone" : "its file is gone; " + left, reader.file);
+  readers_.erase(found);
+  publish_status();
+}
+
+void Lifecycle::disable(const std::string& name, const Done<ReaderStatus>& done) {
   const auto found = find(name);
   if (!found) return done(fail(found.error()));
   Reader& reader = **found;
-  const std::uint64_t number = reader.generation_number;
-  const std::filesystem::path file = reader.file;
-  std::string left = retired_.retire(std::move(reader.generation), name);
-  if (reader.probation) {
-    const std::string left_of_old = retired_.retire(std::move(reader.probation->old), name);
-    if (left.empty()) left = left_of_old;
-    reader.probation->done(fail(ErrorKind::refused, "reader " + name + " was unloaded within its probation"));
-  }
-  readers_.erase(name);
-  unloaded_.insert(name);
-  publish_event("reader.unloaded", name, number, left, file);
+  if (reader.state == ReaderState::disabled) return done(status_of(reader));
+  if (auto added = disabled_.add(name); !added) return done(fail(added.error()));
+  const std::string left = end_generations(reader, "disabled");
+  reader.state = ReaderState::disabled;
+  publish_event("reader.disabled", name, reader.generation_number, left, reader.file);
   publish_status();
-  done({});
+  done(status_of(reader));
 }
 
-// ---- Faults
-
-void Lifecycle::tick(SteadyTime now) {
-  retired_.tick();
-  for (auto& [name, reader] : readers_) {
-    if (reader.generation.instance) {
-      if (const auto fault = reader.generation.instance->fault()) handle_fault(reader, *fault);
-    }
-    if (reader.probation && now >= reader.probation->ends) end_probation(reader);
-    if (reader.state == ReaderState::restarting && now >= reader.restart_at) restart(reader);
-  }
-  publish_status();
-}
-
-std::optional<SteadyTime> Lifecycle::next_due() const {
-  std::optional<SteadyTime> next;
-  const auto consider = [&next](SteadyTime time) { next = next ? std::min(*next, time) : time; };
-  for (const auto& [name, reader] : readers_) {
-    if (reader.probation) consider(reader.probation->ends);
-    if (reader.state == ReaderState::restarting) consider(reader.restart_at);
-  }
-  if (retired_.has_hung()) consider(std::chrono::steady_clock::now() + hung_look_again);
-  return next;
-}
-
-/// The instance failed, or could not be made.
-void Lifecycle::handle_fault(Reader& reader, const Error& cause) {
-  if (reader.probation) return bring_back_old(reader, cause.message);
-  const std::string& name = reader.spec.name;
-  reader.last_error = full_text(cause);
-  publish_event("reader.failed", name, reader.generation_number, reader.last_error, reader.file);
-  retired_.end_instance(reader.generation, name);
-
-  const SteadyTime now = std::chrono::steady_clock::now();
-  const bool may_restart = cause.kind != ErrorKind::usage && reader.generation.plugin != nullptr;
-  const auto delay = may_restart ? reader.restart_tracker.next_delay(now) : std::nullopt;
-  if (delay) {
-    reader.state = ReaderState::restarting;
-    reader.restart_at = now + *delay;
-    return;
-  }
-  reader.state = cause.kind == ErrorKind::usage ? ReaderState::failed : ReaderState::quarantined;
-  retired_.retire(std::exchange(reader.generation, {}), name);
-  if (reader.state == ReaderState::quarantined) {
-    publish_event("reader.quarantined", name, reader.generation_number, cause.message, reader.file);
-  }
-}
-
-void Lifecycle::restart(Reader& reader) {
-  ++reader.restarts;
-  if (auto running = run_afresh(reader); !running) return handle_fault(reader, running.error());
-  publish_event("reader.restarted", reader.spec.name, reader.generation_number, reader.last_error,
-                reader.file);
-}
-
-void Lifecycle::notice_catch_up() {
-  for (auto& [name, reader] : readers_) {
-    if (reader.generation.instance) reader.generation.instance->notice_catch_up();
-  }
-}
+// ---- The end
 
 bool Lifecycle::stop() {
   for (auto& [name, reader] : readers_) {
@@ -257,6 +257,10 @@ Result<Reader*> Lifecycle::find(const std::string& name) {
   std::vector<std::string> names;
   for (const auto& [known, reader] : readers_) names.push_back(known);
   const std::string nearest = nearest_name(name, names);
+  if (unloaded_.contains(name)) {
+    return fail(ErrorKind::not_found,
+                "reader " + name + " was unloaded; `perch load FILE --name " + name + "` runs it again");
+  }
   return fail(ErrorKind::not_found, "no reader " + name + " runs here" +
                                         (nearest.empty() ? "" : "; did you mean " + nearest + "?"));
 }
@@ -264,7 +268,7 @@ Result<Reader*> Lifecycle::find(const std::string& name) {
 void Lifecycle::note_error(const std::string& name, std::string message) {
   const auto found = readers_.find(name);
   if (found == readers_.end()) return;
-  found->second.last_error = std::move(message);
+  found->second.set_error(std::move(message));
   publish_status();
 }
 
@@ -284,8 +288,10 @@ ReaderStatus Lifecycle::status_of(const Reader& reader) const {
   status.config = reader.spec.config;
   status.restarts = reader.restarts;
   status.last_error = reader.last_error;
+  status.last_error_ns = reader.last_error_ns;
   status.pinned_libraries = retired_.notes(reader.spec.name);
   if (reader.generation.instance) reader.generation.instance->stats()->copy_to(status);
+  if (reader.checkpoint) status.checkpoint_version = reader.checkpoint->state.version;
   return status;
 }
 
@@ -299,6 +305,8 @@ void Lifecycle::publish_status() {
       holders.push_back({name, reader.generation_number,
                          reader.state == ReaderState::swapping ? "swap under way" : "", instance->stats()});
     }
+    if (reader.checkpoint)
+      holders.push_back({name, reader.generation_number, "checkpoint", reader.checkpoint->noted_in});
     if (reader.probation && reader.probation->old.instance) {
       holders.push_back({name, reader.probation->old.plugin->generation(), "suspended for the probation",
                          reader.probation->old.instance->stats()});

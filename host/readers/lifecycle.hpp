@@ -1,7 +1,8 @@
 // Lifecycle: what happens to readers, one thing at a time: start, load, swap, accept, rollback, fault,
-// restart, unload.
+// restart, disable, enable, unload.
 //
 // Every wait for a plugin is bounded by callback_deadline. All of it is for the manager thread.
+// lifecycle.cpp: how readers come and go; swap.cpp; faults.cpp.
 #pragma once
 
 #include <map>
@@ -10,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "readers/disabled_readers.hpp"
 #include "readers/reader.hpp"
 #include "readers/retired_generations.hpp"
 #include "readers/status_board.hpp"
@@ -27,22 +29,25 @@ class Lifecycle {
   template <class T>
   using Done = ReaderManager::Done<T>;
 
-  Lifecycle(const ReadersSpec& spec, HostParts host, StatusBoard& board);
+  Lifecycle(const ReadersSpec& spec, HostParts host, DisabledReaders disabled, StatusBoard& board);
   ~Lifecycle();
 
   void load(const std::filesystem::path& file, std::string name, std::string config,
             const Done<ReaderStatus>& done);
-  void swap(const std::string& name, const std::filesystem::path& file,
-            std::optional<std::chrono::nanoseconds> probation, const Done<SwapReport>& done);
+  void swap(const std::string& name, const SwapOptions& options, const Done<SwapReport>& done);
   /// The same, but an error before the hand-over is returned, and `done` not called.
-  Result<void> begin_swap(const std::string& name, const std::filesystem::path& file,
-                          std::optional<std::chrono::nanoseconds> probation, Done<SwapReport> done);
+  Result<void> begin_swap(const std::string& name, const SwapOptions& options, Done<SwapReport> done);
   /// Swaps the reader to the code that it runs already (or last ran), with another config.
   void configure(const std::string& name, std::string config,
                  std::optional<std::chrono::nanoseconds> probation, const Done<SwapReport>& done);
   void accept(const std::string& name, const Done<ReaderStatus>& done);
   void rollback(const std::string& name, const Done<ReaderStatus>& done);
-  void unload(const std::string& name, const Done<void>& done);
+  void unload(const std::string& name, const Done<std::string>& done);
+  /// Its file is gone: the same, but it is expected again, and stays disabled where it was.
+  void file_is_gone(const std::string& name);
+  void disable(const std::string& name, const Done<ReaderStatus>& done);
+  void enable(const std::string& name, const Done<ReaderStatus>& done);
+  void drop_checkpoints();
 
   /// Makes a reader that stays in the list whatever its plugin does: failing, it is restarted. The error: not
   /// even its code could be loaded, and there is no such reader.
@@ -60,7 +65,6 @@ class Lifecycle {
   const std::map<std::string, Reader>& readers() const noexcept { return readers_; }
   /// A person took it away: it is not missed.
   bool was_unloaded(const std::string& name) const { return unloaded_.contains(name); }
-  void expect_again(const std::string& name) { unloaded_.erase(name); }
   void note_error(const std::string& name, std::string message);
   /// Entries for the board that are no readers (files that were refused); shown behind them.
   void show_also(std::vector<ReaderStatus> others);
@@ -69,13 +73,15 @@ class Lifecycle {
 
  private:
   Result<Reader*> find(const std::string& name);
+  std::string end_generations(Reader& reader, const char* why);
   ReaderStatus status_of(const Reader& reader) const;
   void publish_status();
 
   // Loading
   Result<Generation> load_generation(PluginFile& file, StepTimer& timer);
   Result<void> create_instance(Generation& generation, const InstanceSpec& spec);
-  Result<void> run_afresh(Reader& reader);
+  Result<void> run_again(Reader& reader);
+  std::optional<SavedState> usable_checkpoint(const Reader& reader, const Manifest& next) const;
   void adopt(Reader& reader, Generation generation);
   Reader& add(const InstanceSpec& spec, const std::filesystem::path& file);
 
@@ -87,22 +93,31 @@ class Lifecycle {
     std::filesystem::path file;  // whose content is loaded
     std::filesystem::path from;  // where that came from, as the reader's file is shown
     std::string config;
+    bool without_state = false;
   };
+  StepTimer timer_of(const Reader& reader, SteadyTime begin) const;
   Result<void> change(Reader& reader, const Next& next, std::optional<std::chrono::nanoseconds> probation,
                       Done<SwapReport> done);
-  Result<void> check_swap(const Reader& reader, const PluginFile& file, const std::string& config) const;
+  Result<void> check_swap(const Reader& reader, const PluginFile& file, const Next& wanted) const;
+  Result<Generation> prepare(const Reader& reader, const Next& next, SwapReport& report, StepTimer& timer);
   Result<Generation> replace(Reader& reader, const Next& next, SwapReport& report, StepTimer& timer);
   Result<void> hand_over(Reader& reader, const Generation& next, SwapReport& report, StepTimer& timer);
+  Result<void> take_over_without_state(Reader& reader, const Generation& next, StepTimer& timer);
+  Result<SwapReport> rehearse(Reader& reader, const Next& next);
+  Result<void> rehearse_restore(Reader& reader, const Generation& next, SwapReport& report, StepTimer& timer);
   void end_probation(Reader& reader);
   void finish_probation(Reader& reader);
   void bring_back_old(Reader& reader, const std::string& fault);
 
   // Faults
   void handle_fault(Reader& reader, const Error& cause);
+  void keep_checkpoint_of(Reader& reader);
   void restart(Reader& reader);
+  Result<void> start_from_file(Reader& reader);
 
   const ReadersSpec spec_;
   const HostParts host_;
+  DisabledReaders disabled_;
   StatusBoard& board_;
   std::map<std::string, Reader> readers_;
   std::set<std::string> unloaded_;

@@ -48,6 +48,7 @@ struct LiveStats {
   DurationHistogram callbacks;
   Metrics metrics;
   PinNotes pins;
+  PinNote checkpoint;  ///< the version that the last saved state stands on
 
   void copy_to(ReaderStatus& status) const;
   /// For how long its on_commit has been running now; 0 when none runs.

@@ -10,6 +10,7 @@
 #include "readers/reader_instance.hpp"
 #include "readers/reader_manager.hpp"
 #include "readers/restart_tracker.hpp"
+#include "readers/saved_state.hpp"
 
 namespace perch::readers {
 
@@ -21,7 +22,8 @@ enum class ReaderState {
   probation,    ///< the new generation runs, the old one is suspended
   failed,       ///< its config is wrong: it is not started again by itself
   restarting,   ///< faulted; waits for its restart
-  quarantined,  ///< faulted too often; runs again after swap, load, or when its file changes
+  quarantined,  ///< faulted too often, or crashed; runs again after enable, swap, or when its file changes
+  disabled,     ///< a person stopped it until it is enabled
 };
 const char* to_string(ReaderState state) noexcept;
 
@@ -29,6 +31,12 @@ const char* to_string(ReaderState state) noexcept;
 struct Generation {
   std::shared_ptr<PluginLibrary> plugin;
   std::shared_ptr<ReaderInstance> instance;  ///< null: nothing runs, only the code is there
+};
+
+/// What a reader that does not run can go on from.
+struct Checkpoint {
+  SavedState state;
+  std::shared_ptr<const LiveStats> noted_in;  ///< of the instance that saved it: says since when
 };
 
 /// After a hand-over, until accept or rollback.
@@ -51,11 +59,17 @@ struct Reader {
   Generation generation;
   std::optional<Probation> probation;
   RestartTracker restart_tracker;
-  SteadyTime restart_at{};  ///< while restarting
+  SteadyTime restart_at{};               ///< while restarting
+  std::optional<Checkpoint> checkpoint;  ///< while no instance runs
+  tree::Version restarted_from = 0;      ///< the checkpoint that the last restart began from
+  std::uint64_t restarts_from_it = 0;
   std::uint64_t restarts = 0;
   std::string plugin_version;
   std::uint64_t generation_number = 0;
   std::string last_error;
+  std::int64_t last_error_ns = 0;  ///< when, in nanoseconds since 1970
+
+  void set_error(std::string text);
 };
 
 }  // namespace perch::readers

@@ -14,6 +14,13 @@ using Clock = std::chrono::steady_clock;
 // No wake-up is ever lost (see tree::ReadSide); the bound is there so that no mistake can be for ever.
 constexpr std::int64_t wait_for_signal_max_ns = 1'000'000'000;
 
+/// The next whole multiple of `every`: all readers save at the same time, so that their versions are
+/// neighbours and share what they retain.
+Clock::time_point next_multiple(Clock::time_point now, std::chrono::nanoseconds every) {
+  const std::chrono::nanoseconds since_start = now.time_since_epoch();
+  return Clock::time_point((since_start / every + 1) * every);
+}
+
 }  // namespace
 
 ReaderInstance::ReaderInstance(const HostParts& host, std::shared_ptr<PluginLibrary> library,
@@ -23,6 +30,7 @@ ReaderInstance::ReaderInstance(const HostParts& host, std::shared_ptr<PluginLibr
       reads_(host.reads),
       on_fault_(host.on_fault),
       catches_up_(host.catches_up),
+      checkpoint_every_(host.checkpoint),
       library_(std::move(library)),
       tables_(library_->manifest(), host.catalog, reader_),
       services_(reader_, library_->generation(), host.events, stats_),
@@ -65,6 +73,38 @@ Result<void> ReaderInstance::resume(Nanoseconds wait) {
   auto reply = call(Command::resume, wait, "resume");
   if (!reply) return fail(reply.error());
   return {};
+}
+
+Result<void> ReaderInstance::rehearse(SavedState state, Nanoseconds wait) {
+  {
+    const std::lock_guard lock(mutex_);
+    begin_from_ = std::move(state);
+  }
+  auto reply = call(Command::rehearse, wait, "restore");
+  if (!reply) return fail(reply.error());
+  return {};
+}
+
+void ReaderInstance::hold() { post(Command::hold); }
+void ReaderInstance::let_go() { post(Command::resume); }
+
+/// Gives a command whose answer nobody waits for.
+void ReaderInstance::post(Command command) {
+  const std::lock_guard lock(mutex_);
+  ++ticket_;
+  command_ = command;
+  wake();
+}
+
+std::optional<SavedState> ReaderInstance::checkpoint() const {
+  const std::lock_guard lock(mutex_);
+  return checkpoint_;
+}
+
+void ReaderInstance::drop_checkpoint() {
+  const std::lock_guard lock(mutex_);
+  checkpoint_.reset();
+  stats_->checkpoint.clear();
 }
 
 /// Gives a command (none: create, which needs no more than the thread's start) and waits for its answer.
@@ -155,12 +195,18 @@ void ReaderInstance::serve() {
       case Command::begin:
         if (!do_begin(order.ticket)) return;
         break;
+      case Command::rehearse:
+        do_rehearse(order.ticket);
+        return;
       case Command::suspend:
         do_suspend(order.ticket);
         break;
       case Command::resume:
         answer(order.ticket, SavedState{});
         running_ = true;
+        break;
+      case Command::hold:
+        running_ = false;
         break;
       case Command::none:
         if (!step_or_wait(signal_seen)) return;
@@ -187,16 +233,20 @@ bool ReaderInstance::answer(std::uint64_t ticket, Result<SavedState> reply) {
   return true;
 }
 
+std::optional<SavedState> ReaderInstance::take_begin_from() {
+  const std::lock_guard lock(mutex_);
+  return std::exchange(begin_from_, std::nullopt);
+}
+
 bool ReaderInstance::do_begin(std::uint64_t ticket) {
-  std::optional<SavedState> from;
-  {
-    const std::lock_guard lock(mutex_);
-    from = std::exchange(begin_from_, std::nullopt);
-  }
+  const std::optional<SavedState> from = take_begin_from();
   if (from) services_.set_version(from->version);  // what is published before the first step speaks of it
   Result<void> begun;
-  if (from) begun = proxy_.restore(from->state_version, from->bytes);
-  if (begun && from) pins_.start_at(std::move(from->snapshot), Clock::now());
+  if (from) begun = proxy_.restore(from->state_version, *from->bytes);
+  if (begun && from) {
+    pins_.start_at(from->snapshot, Clock::now());
+    keep_checkpoint(*from);
+  }
   services_.allow_wake_every(true);
   if (begun) begun = proxy_.start();
   services_.allow_wake_every(false);
@@ -209,15 +259,51 @@ bool ReaderInstance::do_begin(std::uint64_t ticket) {
   return true;
 }
 
+void ReaderInstance::do_rehearse(std::uint64_t ticket) {
+  const std::optional<SavedState> from = take_begin_from();
+  services_.set_version(from->version);
+  auto restored = proxy_.restore(from->state_version, *from->bytes);
+  answer(ticket, restored ? Result<SavedState>(SavedState{}) : fail(restored.error()));
+}
+
 void ReaderInstance::do_suspend(std::uint64_t ticket) {
-  auto state = proxy_.save();
-  if (!state) {
-    answer(ticket, fail(state.error()));
+  auto saved = save();
+  if (!saved) {
+    answer(ticket, fail(saved.error()));
     return;
   }
-  SavedState saved{std::move(*state), library_->manifest().state_version, pins_.current_version(),
-                   pins_.share_current()};
-  running_ = !answer(ticket, std::move(saved));
+  running_ = !answer(ticket, std::move(*saved));
+}
+
+Result<SavedState> ReaderInstance::save() {
+  auto bytes = proxy_.save();
+  if (!bytes) return fail(bytes.error());
+  return SavedState{std::make_shared<const std::string>(std::move(*bytes)),
+                    library_->manifest().state_version, pins_.current_version(), pins_.share_current()};
+}
+
+void ReaderInstance::save_checkpoint_when_due() {
+  if (checkpoint_every_.count() <= 0) return;
+  const auto now = Clock::now();
+  if (now < checkpoint_due_) return;
+  const bool is_first = checkpoint_due_ == Clock::time_point{};
+  checkpoint_due_ = next_multiple(now, checkpoint_every_);
+  if (is_first) return;
+  auto saved = save();
+  if (saved) keep_checkpoint(std::move(*saved));
+  if (!saved && !checkpoint_failed_) {
+    spdlog::warn("reader {}: no checkpoint, a restart would go on from the one before: {}", reader_,
+                 saved.error().message);
+  }
+  checkpoint_failed_ = !saved;
+}
+
+void ReaderInstance::keep_checkpoint(SavedState state) {
+  if (checkpoint_every_.count() <= 0) return;
+  stats_->checkpoint.set(state.version, Clock::now());
+  std::optional<SavedState> old = std::move(state);
+  const std::lock_guard lock(mutex_);
+  std::swap(checkpoint_, old);  // the old one's pin is given up when the mutex is free again
 }
 
 /// False: the plugin failed.
@@ -246,6 +332,7 @@ bool ReaderInstance::step() {
   }
   stats_->version.store(pins_.current_version(), std::memory_order_relaxed);
   stats_->steps.fetch_add(1, std::memory_order_relaxed);
+  save_checkpoint_when_due();
   step_due_ = begun + Nanoseconds(services_.wake_interval_ns());
   return true;
 }

@@ -20,18 +20,11 @@
 #include "readers/joinable_thread.hpp"
 #include "readers/plugin_library.hpp"
 #include "readers/plugin_proxy.hpp"
+#include "readers/saved_state.hpp"
 #include "readers/snapshot_access.hpp"
 #include "readers/step_pins.hpp"
 
 namespace perch::readers {
-
-/// What an instance knows as of a version, and that version kept alive.
-struct SavedState {
-  std::string bytes;
-  std::uint32_t state_version = 0;
-  tree::Version version = 0;
-  tree::SharedSnapshot snapshot;  ///< null at version 0
-};
 
 /// Where an instance lives: all of it outlives the instance.
 struct HostParts {
@@ -42,6 +35,7 @@ struct HostParts {
   /// Steps are taken at once, whatever wake interval the plugin asked for. Shared, because a reader that
   /// hangs for ever may look at it later than the manager ends.
   std::shared_ptr<const std::atomic<bool>> catches_up;
+  std::chrono::nanoseconds checkpoint{0};  ///< how often a running instance saves its state; 0: never
 };
 
 /// Thread safety: the public methods are for the manager thread, but for stats().
@@ -70,6 +64,17 @@ class ReaderInstance : public std::enable_shared_from_this<ReaderInstance> {
   Result<SavedState> suspend(Nanoseconds wait);
   /// After suspend: goes on where it stopped.
   Result<void> resume(Nanoseconds wait);
+  /// Stops taking steps after the callback that runs now, and saves nothing. Returns at once.
+  void hold();
+  /// After hold: goes on where it stopped. Returns at once.
+  void let_go();
+  /// Instead of begin: restores `state` and no more; only the end may follow.
+  Result<void> rehearse(SavedState state, Nanoseconds wait);
+
+  /// The state last saved for a restart (or begun from), if any. Its version stays pinned until a newer one
+  /// is saved, or it is dropped and no copy of it is left.
+  std::optional<SavedState> checkpoint() const;
+  void drop_checkpoint();
 
   /// Lets a reader that sleeps until its next step is due look at catches_up.
   void notice_catch_up();
@@ -86,13 +91,14 @@ class ReaderInstance : public std::enable_shared_from_this<ReaderInstance> {
   const std::shared_ptr<LiveStats>& stats() const noexcept { return stats_; }
 
  private:
-  enum class Command { none, begin, suspend, resume, end };
+  enum class Command { none, begin, rehearse, suspend, resume, hold, end };
   struct Order {
     Command command;
     std::uint64_t ticket;
   };
 
   Result<SavedState> call(Command command, Nanoseconds wait, const char* what);
+  void post(Command command);
   void wake();
 
   // On thread_:
@@ -100,8 +106,13 @@ class ReaderInstance : public std::enable_shared_from_this<ReaderInstance> {
   void serve();
   Order next_order();
   bool answer(std::uint64_t ticket, Result<SavedState> reply);
+  std::optional<SavedState> take_begin_from();
   bool do_begin(std::uint64_t ticket);
+  void do_rehearse(std::uint64_t ticket);
   void do_suspend(std::uint64_t ticket);
+  Result<SavedState> save();
+  void save_checkpoint_when_due();
+  void keep_checkpoint(SavedState state);
   bool step_or_wait(std::uint32_t signal_seen);
   bool step();
   bool catches_up() const noexcept;
@@ -116,6 +127,7 @@ class ReaderInstance : public std::enable_shared_from_this<ReaderInstance> {
   tree::ReadSide& reads_;
   const std::function<void()> on_fault_;
   const std::shared_ptr<const std::atomic<bool>> catches_up_;
+  const Nanoseconds checkpoint_every_;
   const std::shared_ptr<PluginLibrary> library_;
   const std::shared_ptr<LiveStats> stats_ = std::make_shared<LiveStats>();
   const BoundTables tables_;
@@ -126,6 +138,8 @@ class ReaderInstance : public std::enable_shared_from_this<ReaderInstance> {
   PluginProxy proxy_;
   bool running_ = false;  // takes steps
   std::chrono::steady_clock::time_point step_due_{};
+  std::chrono::steady_clock::time_point checkpoint_due_{};
+  bool checkpoint_failed_ = false;  // the last one; told once in a row
 
   JoinableThread thread_;  // of the manager thread
 
@@ -137,6 +151,7 @@ class ReaderInstance : public std::enable_shared_from_this<ReaderInstance> {
   std::uint64_t answered_ticket_ = 0;  // of the last answer
   Result<SavedState> reply_;
   std::optional<SavedState> begin_from_;
+  std::optional<SavedState> checkpoint_;
   std::optional<Error> fault_;
   bool end_requested_ = false;
   bool ended_ = false;

@@ -62,7 +62,7 @@ struct ReaderManager::Parts {
   }
   void ask(Request request);
   std::deque<Request> take_requests();
-  void run(std::promise<void> settled);
+  void run(DisabledReaders disabled, std::promise<void> settled);
   void look_at_folder(FolderReaders& readers, SteadyTime now);
   void wait(std::optional<SteadyTime> until);
 
@@ -122,9 +122,11 @@ void ReaderManager::Parts::wait(std::optional<SteadyTime> until) {
   static_cast<void>(::read(wake_fd.get(), &wakes, sizeof wakes));
 }
 
-void ReaderManager::Parts::run(std::promise<void> settled) {
+void ReaderManager::Parts::run(DisabledReaders disabled, std::promise<void> settled) {
   pthread_setname_np(pthread_self(), "readers");
-  Lifecycle lifecycle(spec, HostParts{catalog, reads, events, [this] { wake(); }, catches_up}, board);
+  Lifecycle lifecycle(spec,
+                      HostParts{catalog, reads, events, [this] { wake(); }, catches_up, spec.checkpoint},
+                      std::move(disabled), board);
   FolderReaders folder_readers(spec, catalog, lifecycle);
   look_at_folder(folder_readers, SteadyTime::clock::now());
   folder_readers.warn_of_missing();
@@ -161,14 +163,17 @@ Result<void> ReaderManager::start() {
     if (!folder) return fail(folder.error());
     parts_->folder = std::move(*folder);
   }
+  auto disabled = DisabledReaders::read(parts_->spec.disabled_file);
+  if (!disabled) return fail(disabled.error());
   {
     const std::lock_guard lock(parts_->mutex);
     parts_->accepts_requests = true;
   }
   std::promise<void> settled;
   auto have_settled = settled.get_future();
-  parts_->thread =
-      std::thread([this, promise = std::move(settled)]() mutable { parts_->run(std::move(promise)); });
+  parts_->thread = std::thread([this, list = std::move(*disabled), promise = std::move(settled)]() mutable {
+    parts_->run(std::move(list), std::move(promise));
+  });
   have_settled.wait();
   return {};
 }
@@ -205,12 +210,11 @@ void ReaderManager::load(std::filesystem::path file, std::string name, std::stri
   });
 }
 
-void ReaderManager::swap(std::string name, std::filesystem::path file,
-                         std::optional<std::chrono::nanoseconds> probation, Done<SwapReport> done) {
+void ReaderManager::swap(std::string name, SwapOptions options, Done<SwapReport> done) {
   parts_->ask(
-      [=, name = std::move(name), file = std::move(file), done = std::move(done)](Lifecycle* lifecycle) {
+      [name = std::move(name), options = std::move(options), done = std::move(done)](Lifecycle* lifecycle) {
         if (lifecycle == nullptr) return done(no_manager());
-        lifecycle->swap(name, file, probation, done);
+        lifecycle->swap(name, options, done);
       });
 }
 
@@ -237,10 +241,30 @@ void ReaderManager::rollback(std::string name, Done<ReaderStatus> done) {
   });
 }
 
-void ReaderManager::unload(std::string name, Done<void> done) {
+void ReaderManager::unload(std::string name, Done<std::string> done) {
   parts_->ask([name = std::move(name), done = std::move(done)](Lifecycle* lifecycle) {
     if (lifecycle == nullptr) return done(no_manager());
     lifecycle->unload(name, done);
+  });
+}
+
+void ReaderManager::disable(std::string name, Done<ReaderStatus> done) {
+  parts_->ask([name = std::move(name), done = std::move(done)](Lifecycle* lifecycle) {
+    if (lifecycle == nullptr) return done(no_manager());
+    lifecycle->disable(name, done);
+  });
+}
+
+void ReaderManager::enable(std::string name, Done<ReaderStatus> done) {
+  parts_->ask([name = std::move(name), done = std::move(done)](Lifecycle* lifecycle) {
+    if (lifecycle == nullptr) return done(no_manager());
+    lifecycle->enable(name, done);
+  });
+}
+
+void ReaderManager::drop_checkpoints() {
+  parts_->ask([](Lifecycle* lifecycle) {
+    if (lifecycle != nullptr) lifecycle->drop_checkpoints();
   });
 }
 

@@ -40,10 +40,27 @@ struct ReadersSpec {
   std::chrono::nanoseconds probation = std::chrono::seconds(5);
   std::vector<InstanceSpec> instances;
   std::filesystem::path private_folder;  ///< <run_dir>/generations: the private copies
+  std::filesystem::path disabled_file;   ///< <run_dir>/disabled.json: which readers a person disabled
   RestartSpec restart;
-  /// How long the manager waits for a plugin's function (create, restore and start, save, stop and destroy).
-  /// One that hangs longer fails the request; its generation stays loaded, and is closed when it comes back.
+  /// How often a running reader's state is saved, for a restart after a fault; 0: never.
+  std::chrono::nanoseconds checkpoint = std::chrono::seconds(30);
+  /// How long the manager waits for a plugin's function (create, restore and start, save, stop and destroy),
+  /// and when the watchdog reports one. One that hangs longer fails the request; its generation stays loaded,
+  /// and is closed when it comes back.
   std::chrono::nanoseconds callback_deadline = std::chrono::seconds(10);
+  /// A version that a reader holds for longer than the deadline is reported when so many bytes hang on it.
+  std::uint64_t retain_warning_bytes = std::uint64_t{256} << 20;
+};
+
+/// How a reader is to be swapped.
+struct SwapOptions {
+  std::filesystem::path file;                         ///< empty: the one it came from
+  std::optional<std::chrono::nanoseconds> probation;  ///< nullopt: the configured one
+  /// The old generation is not asked for its state and not waited for: for one that hangs. The new one begins
+  /// at version 0, and there is no way back.
+  bool without_state = false;
+  /// All that can be tried without changing anything: load, create, restore a state saved now. Nothing stays.
+  bool dry_run = false;
 };
 
 struct MetricValue {
@@ -56,11 +73,13 @@ struct ReaderStatus {
   std::string name;
   std::string plugin;
   std::string plugin_version;
-  std::string state;  ///< running, swapping, probation, failed, restarting, quarantined, refused, stopped
-  std::string file;   ///< the file it was loaded from
+  /// running, swapping, probation, failed, restarting, quarantined, disabled, refused, stopped
+  std::string state;
+  std::string file;           ///< the file it was loaded from
   std::string config = "{}";  ///< JSON object
   std::uint64_t generation = 0;
-  tree::Version version = 0;  ///< `current` of its last on_commit
+  tree::Version version = 0;             ///< `current` of its last on_commit
+  tree::Version checkpoint_version = 0;  ///< its state was last saved as of here; 0: not yet
   std::uint64_t steps = 0;
   std::uint64_t publications = 0;
   std::uint64_t restarts = 0;
@@ -68,11 +87,12 @@ struct ReaderStatus {
   std::int64_t callback_p99_ns = 0;
   std::int64_t callback_max_ns = 0;
   std::string last_error;
+  std::int64_t last_error_ns = 0;             ///< when, in nanoseconds since 1970; 0: never
   std::vector<std::string> pinned_libraries;  ///< retired generations that would not unmap, and why
   std::map<std::string, MetricValue> metrics;
 };
 
-/// One step of a swap, for the person who waits for it.
+/// One step of a swap, for the person who waits for it; each is an event "reader.step" when it is done.
 struct SwapStep {
   std::string what;  ///< "read manifest", "copy", "load", "create", "hand over at version 4711", "accepted" …
   std::int64_t took_ns = 0;
@@ -83,6 +103,10 @@ struct SwapReport {
   std::uint64_t generation = 0;
   tree::Version at_version = 0;  ///< state was saved as of here; the new generation's first step starts here
   std::vector<SwapStep> steps;
+  bool dry_run = false;
+  std::string
+      remark;  ///< what to know of the new file, such as that it is the one that runs already; "": nothing
+  std::string left;  ///< of the generation that went, in words; "": nothing
 };
 
 /// All lives are changed by one thread, the manager's own; requests are put in order in its queue of at most
@@ -108,17 +132,23 @@ class ReaderManager {
 
   /// Runs a plugin file as a reader called `name` (empty: the plugin's id).
   void load(std::filesystem::path file, std::string name, std::string config, Done<ReaderStatus> done);
-  /// Replaces the reader's generation by one loaded from `file` (empty: the file it came from). Ends with the
-  /// verdict, after probation. `probation`: nullopt: the configured one.
-  void swap(std::string name, std::filesystem::path file, std::optional<std::chrono::nanoseconds> probation,
-            Done<SwapReport> done);
+  /// Replaces the reader's generation. Ends with the verdict, after probation.
+  void swap(std::string name, SwapOptions options, Done<SwapReport> done);
   /// The same with the code that the reader has now, whatever became of its file, and another config (a JSON
   /// object), which a rollback takes back too. A config that the plugin's schema refuses changes nothing.
   void configure(std::string name, std::string config, std::optional<std::chrono::nanoseconds> probation,
                  Done<SwapReport> done);
   void accept(std::string name, Done<ReaderStatus> done);
   void rollback(std::string name, Done<ReaderStatus> done);
-  void unload(std::string name, Done<void> done);
+  /// Ends with what is left behind of it, in words; "": nothing.
+  void unload(std::string name, Done<std::string> done);
+  /// Stops the reader until somebody enables it, also across restarts of the host.
+  void disable(std::string name, Done<ReaderStatus> done);
+  /// Starts a reader that is disabled, quarantined or failed, from its file as it is now; one that crashed or
+  /// failed goes on from its checkpoint where it has one. One that runs is left alone.
+  void enable(std::string name, Done<ReaderStatus> done);
+  /// Gives up the versions that checkpoints hold, for a host that is out of room. Returns without waiting.
+  void drop_checkpoints();
 
   /// For the end of a host: from now on running readers do not wait for their wake interval, but take each
   /// step at once, so that the last commit is seen without waiting for anybody's next turn. Returns without

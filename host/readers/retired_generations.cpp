@@ -20,15 +20,20 @@ void RetiredGenerations::request_end(const Generation& generation) {
 }
 
 bool RetiredGenerations::end_instance(Generation& generation, const std::string& reader) {
+  return end_instance(generation, reader, deadline_);
+}
+
+bool RetiredGenerations::end_instance(Generation& generation, const std::string& reader,
+                                      std::chrono::nanoseconds wait) {
   if (!generation.instance) return true;
   request_end(generation);
-  if (generation.instance->wait_ended(deadline_)) {
+  if (generation.instance->wait_ended(wait)) {
     generation.instance.reset();
     return true;
   }
   const std::uint64_t number = generation.plugin->generation();
   const std::string text = "generation " + std::to_string(number) + " did not end within " +
-                           format_duration(deadline_) + ": it stays loaded until its callback returns";
+                           format_duration(wait) + ": it stays loaded until its callback returns";
   spdlog::error("reader {}: {}", reader, text);
   add_note(reader, number, text);
   hung_.push_back({std::exchange(generation, {}), reader});
@@ -36,8 +41,13 @@ bool RetiredGenerations::end_instance(Generation& generation, const std::string&
 }
 
 std::string RetiredGenerations::retire(Generation generation, const std::string& reader) {
+  return retire(std::move(generation), reader, deadline_);
+}
+
+std::string RetiredGenerations::retire(Generation generation, const std::string& reader,
+                                       std::chrono::nanoseconds wait) {
   if (!generation.plugin) return {};
-  if (end_instance(generation, reader)) return close(std::move(generation), reader);
+  if (end_instance(generation, reader, wait)) return close(std::move(generation), reader);
   return "it hangs, and stays loaded until its callback returns";
 }
 

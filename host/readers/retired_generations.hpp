@@ -19,9 +19,12 @@ class RetiredGenerations {
   /// Stop, destroy, join, close, prove. Returns what is left behind, in words; "" when nothing is. An
   /// instance that does not end within the deadline is kept and looked at again by `tick`.
   std::string retire(Generation generation, const std::string& reader);
+  /// The same within `wait`, for one that somebody else is held up by.
+  std::string retire(Generation generation, const std::string& reader, std::chrono::nanoseconds wait);
   /// The first half of retire: ends the instance and keeps the library for another one. False: it hangs; the
   /// generation is taken away whole, and looked at again by `tick`.
   bool end_instance(Generation& generation, const std::string& reader);
+  bool end_instance(Generation& generation, const std::string& reader, std::chrono::nanoseconds wait);
   /// Only asks, so that many can end at once.
   static void request_end(const Generation& generation);
   /// Closes the hung ones that came back.

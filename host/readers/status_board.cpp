@@ -3,16 +3,16 @@
 namespace perch::readers {
 
 void HolderEntry::add_pins(std::vector<PinHolder>& pins) const {
+  const auto add = [&](const PinNote& note, const std::string& for_what) {
+    const tree::Version version = note.version();
+    const auto held_for = std::chrono::steady_clock::now() - note.since();
+    if (version != 0) pins.push_back({reader, generation, for_what, version, held_for});
+  };
   const bool in_step = live->in_callback_for().count() != 0;
   for (const PinNote& note : live->pins) {
-    if (note.version() == 0) continue;
-    const auto held_for = std::chrono::steady_clock::now() - note.since();
-    pins.push_back({reader, generation,
-                    !what.empty() ? what
-                    : in_step     ? "current step"
-                                  : "start of its next step",
-                    note.version(), held_for});
+    add(note, !what.empty() ? what : in_step ? "current step" : "start of its next step");
   }
+  add(live->checkpoint, "checkpoint");
 }
 
 }  // namespace perch::readers

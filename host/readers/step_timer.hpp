@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -12,16 +13,25 @@ namespace perch::readers {
 
 class StepTimer {
  public:
+  using Time = std::chrono::steady_clock::time_point;
+
+  StepTimer() = default;
+  /// `begin`: of the first step. `on_step` is told each step as it is done.
+  StepTimer(Time begin, std::function<void(const SwapStep&)> on_step)
+      : on_step_(std::move(on_step)), last_(begin) {}
+
   /// The step that ends now, having begun when the last one ended.
   void done(std::string what) {
     const auto now = std::chrono::steady_clock::now();
     steps_.push_back({std::move(what), std::chrono::nanoseconds(now - last_).count()});
     last_ = now;
+    if (on_step_) on_step_(steps_.back());
   }
   std::vector<SwapStep> take() { return std::exchange(steps_, {}); }
 
  private:
-  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
+  std::function<void(const SwapStep&)> on_step_;
+  Time last_ = std::chrono::steady_clock::now();
   std::vector<SwapStep> steps_;
 };
 

@@ -1,7 +1,9 @@
 // Swapping a reader's generation, and what follows: probation, accept, rollback.
 #include <algorithm>
+#include <nlohmann/json.hpp>
 #include <utility>
 
+#include "base/log.hpp"
 #include "base/units.hpp"
 #include "readers/config_schema.hpp"
 #include "readers/lifecycle.hpp"
@@ -13,43 +15,71 @@ namespace {
 // A callback that has run for less is not suspected to hang, however short the probation.
 constexpr auto callback_min = std::chrono::milliseconds(100);
 
+// How long a generation that is on its way out, and that nobody needs any more, is waited for.
+constexpr auto end_wait = std::chrono::seconds(1);
+
+/// What whoever waits should know of two builds that look alike.
+std::string remark_on(const Reader& reader, const std::string& next_config, const PluginLibrary& next) {
+  const auto& running = reader.generation.plugin;
+  if (!running || next_config != reader.spec.config) return {};
+  if (running->content_hash() == next.content_hash()) return "the file is byte for byte what runs already";
+  if (reader.plugin_version == next.manifest().version)
+    return "another build with the same version, " + reader.plugin_version;
+  return {};
+}
+
+/// For an old generation that does not answer.
+Error with_advice(Error error, const std::string& reader) {
+  if (error.kind == ErrorKind::timeout) {
+    error.message += "; it goes on as it was. `perch swap " + reader +
+                     " --without-state` gives it up, and starts the new one from the first row";
+  }
+  return error;
+}
+
 }  // namespace
 
 /// Everything that can be known before the new code is loaded.
-Result<void> Lifecycle::check_swap(const Reader& reader, const PluginFile& file,
-                                   const std::string& config) const {
+Result<void> Lifecycle::check_swap(const Reader& reader, const PluginFile& file, const Next& wanted) const {
   const Manifest& next = file.manifest();
   if (next.id != reader.spec.plugin) {
     return fail(ErrorKind::refused, "reader " + reader.spec.name + " runs plugin " + reader.spec.plugin +
                                         ", but " + file.path().string() + " is plugin " + next.id);
   }
   if (auto fits = check_compatible(next, host_.catalog); !fits) return fits;
-  if (auto fits = check_config(next, config); !fits) return fits;
-  if (!reader.generation.instance) return {};  // no state to take over
+  if (auto fits = check_config(next, wanted.config); !fits) return fits;
+  if (!reader.generation.instance || wanted.without_state) return {};  // no state to take over
   const std::uint32_t state = reader.generation.plugin->manifest().state_version;
   if (state < next.state_oldest || state > next.state_version) {
-    return fail(ErrorKind::incompatible, "plugin " + next.id + " " + next.version +
-                                             " restores state versions " + std::to_string(next.state_oldest) +
-                                             " to " + std::to_string(next.state_version) + ", the running " +
-                                             reader.plugin_version + " writes state version " +
-                                             std::to_string(state));
+    return fail(ErrorKind::incompatible,
+                "plugin " + next.id + " " + next.version + " restores state versions " +
+                    std::to_string(next.state_oldest) + " to " + std::to_string(next.state_version) +
+                    ", the running " + reader.plugin_version + " writes state version " +
+                    std::to_string(state) + "; `perch swap --without-state` starts it from the first row");
   }
   return {};
 }
 
-void Lifecycle::swap(const std::string& name, const std::filesystem::path& file,
-                     std::optional<std::chrono::nanoseconds> probation, const Done<SwapReport>& done) {
-  if (const auto begun = begin_swap(name, file, probation, done); !begun) done(fail(begun.error()));
+void Lifecycle::swap(const std::string& name, const SwapOptions& options, const Done<SwapReport>& done) {
+  if (!options.dry_run) {
+    if (const auto begun = begin_swap(name, options, done); !begun) done(fail(begun.error()));
+    return;
+  }
+  const auto found = find(name);
+  if (!found) return done(fail(found.error()));
+  Reader& reader = **found;
+  const std::filesystem::path& from = options.file.empty() ? reader.file : options.file;
+  done(rehearse(reader, {"swap", "", from, from, reader.spec.config, options.without_state}));
 }
 
-Result<void> Lifecycle::begin_swap(const std::string& name, const std::filesystem::path& file,
-                                   std::optional<std::chrono::nanoseconds> probation, Done<SwapReport> done) {
+Result<void> Lifecycle::begin_swap(const std::string& name, const SwapOptions& options,
+                                   Done<SwapReport> done) {
   const auto found = find(name);
   if (!found) return fail(found.error());
   Reader& reader = **found;
-  const std::filesystem::path& from = file.empty() ? reader.file : file;
-  return change(reader, {"swap", "reader.swapped", from, from, reader.spec.config}, probation,
-                std::move(done));
+  const std::filesystem::path& from = options.file.empty() ? reader.file : options.file;
+  return change(reader, {"swap", "reader.swapped", from, from, reader.spec.config, options.without_state},
+                options.probation, std::move(done));
 }
 
 void Lifecycle::configure(const std::string& name, std::string config,
@@ -60,22 +90,51 @@ void Lifecycle::configure(const std::string& name, std::string config,
   // The file may have changed, or be gone; the generation's own copy is what runs.
   const auto& plugin = reader.generation.plugin;
   const std::filesystem::path code = plugin ? plugin->copy() : reader.file;
-  if (const auto changed = change(
-          reader, {"configure", "reader.configured", code, reader.file, std::move(config)}, probation, done);
+  if (const auto changed =
+          change(reader, {"configure", "reader.configured", code, reader.file, std::move(config), false},
+                 probation, done);
       !changed) {
     done(fail(changed.error()));
   }
+}
+
+namespace {
+
+Result<void> may_change(const Reader& reader) {
+  const std::string& name = reader.spec.name;
+  if (reader.probation) {
+    return fail(ErrorKind::refused, "reader " + name + " is in probation; first `perch accept " + name +
+                                        "` or `perch rollback " + name + "`");
+  }
+  if (reader.state == ReaderState::disabled) {
+    return fail(ErrorKind::refused, "reader " + name + " is disabled; `perch enable " + name +
+                                        "` starts it from its file as it is now");
+  }
+  return {};
+}
+
+}  // namespace
+
+/// Whoever waits for a change sees its steps as they are done.
+StepTimer Lifecycle::timer_of(const Reader& reader, SteadyTime begin) const {
+  return StepTimer(begin, [this, &reader](const SwapStep& step) {
+    Event event;
+    event.kind = "reader.step";
+    event.reader = reader.spec.name;
+    event.generation = reader.generation_number;
+    event.json = nlohmann::json{{"step", step.what}, {"took_ns", step.took_ns}}.dump();
+    spdlog::debug("reader {}: {} ({})", reader.spec.name, step.what,
+                  format_duration(std::chrono::nanoseconds(step.took_ns)));
+    host_.events.publish(std::move(event));
+  });
 }
 
 /// An error before the hand-over is returned, and `done` not called.
 Result<void> Lifecycle::change(Reader& reader, const Next& next,
                                std::optional<std::chrono::nanoseconds> probation, Done<SwapReport> done) {
   const std::string& name = reader.spec.name;
-  if (reader.probation) {
-    return fail(ErrorKind::refused, "reader " + name + " is in probation; first `perch accept " + name +
-                                        "` or `perch rollback " + name + "`");
-  }
-  StepTimer timer;
+  if (auto may = may_change(reader); !may) return may;
+  StepTimer timer = timer_of(reader, std::chrono::steady_clock::now());
   SwapReport report;
   report.reader = name;
   report.from_version = reader.plugin_version;
@@ -84,20 +143,24 @@ Result<void> Lifecycle::change(Reader& reader, const Next& next,
   auto old = replace(reader, next, report, timer);
   if (!old) {
     reader.state = before;
-    reader.last_error = std::string(next.verb) + ": " + full_text(old.error());
+    const Error error = of_reader(name, old.error());
+    reader.set_error(std::string(next.verb) + ": " + full_text(error));
+    publish_event("reader.refused", name, reader.generation_number, reader.last_error, next.from);
     publish_status();
-    return fail(old.error());
+    return fail(error);
   }
   report.to_version = reader.plugin_version;
   report.generation = reader.generation_number;
   report.steps = timer.take();
   reader.last_error.clear();
   reader.restart_tracker.forget();
+  reader.checkpoint.reset();
   publish_event(next.event, name, reader.generation_number, "", reader.file);
 
   const SteadyTime now = std::chrono::steady_clock::now();
-  // Nothing to go back to: a reader that did not run has no probation.
-  const auto trial = old->instance ? probation.value_or(spec_.probation) : std::chrono::nanoseconds(0);
+  // Nothing to go back to: a reader that did not run, or that was given up, has no probation.
+  const bool can_go_back = old->instance && !next.without_state;
+  const auto trial = can_go_back ? probation.value_or(spec_.probation) : std::chrono::nanoseconds(0);
   reader.probation = Probation{
       std::move(*old), std::exchange(reader.spec.config, next.config), now + trial, std::move(report), now,
       std::move(done)};
@@ -110,27 +173,42 @@ Result<void> Lifecycle::change(Reader& reader, const Next& next,
   return {};
 }
 
-/// Puts the next generation in the reader's place and returns the old one: suspended, or without an
-/// instance when none ran. After an error everything is as it was.
-Result<Generation> Lifecycle::replace(Reader& reader, const Next& next, SwapReport& report,
+/// The next generation with its instance, beside the old one, of which nothing has been touched. What else is
+/// to be tried before the hand-over belongs at the end of this, such as a trial in a process of its own.
+Result<Generation> Lifecycle::prepare(const Reader& reader, const Next& next, SwapReport& report,
                                       StepTimer& timer) {
   auto file = PluginFile::open(next.file);
   if (!file) return fail(file.error());
   file->show_as(next.from);
-  if (auto checked = check_swap(reader, *file, next.config); !checked) return fail(checked.error());
+  if (auto checked = check_swap(reader, *file, next); !checked) return fail(checked.error());
   timer.done("read manifest");
   auto generation = load_generation(*file, timer);
   if (!generation) return fail(generation.error());
+  report.remark = remark_on(reader, next.config, *generation->plugin);
 
-  Result<void> handed = create_instance(*generation, {reader.spec.name, reader.spec.plugin, next.config});
-  if (handed) {
-    timer.done("create");
-    handed = hand_over(reader, *generation, report, timer);
-  }
-  if (!handed) {
+  if (auto made = create_instance(*generation, {reader.spec.name, reader.spec.plugin, next.config}); !made) {
+    Error error = made.error();
     const std::string left = retired_.retire(std::move(*generation), reader.spec.name);
-    if (!left.empty()) handed.error().details.push_back(left);
-    return fail(handed.error());
+    if (!left.empty()) error.details.push_back(left);
+    return fail(std::move(error));
+  }
+  timer.done("create");
+  return generation;
+}
+
+/// Puts the next generation in the reader's place and returns the old one: suspended, or without an
+/// instance when none ran. After an error everything is as it was.
+Result<Generation> Lifecycle::replace(Reader& reader, const Next& next, SwapReport& report,
+                                      StepTimer& timer) {
+  auto generation = prepare(reader, next, report, timer);
+  if (!generation) return generation;
+  const auto handed = next.without_state ? take_over_without_state(reader, *generation, timer)
+                                         : hand_over(reader, *generation, report, timer);
+  if (!handed) {
+    Error error = handed.error();
+    const std::string left = retired_.retire(std::move(*generation), reader.spec.name);
+    if (!left.empty()) error.details.push_back(left);
+    return fail(std::move(error));
   }
   Generation old = std::exchange(reader.generation, {});
   adopt(reader, std::move(*generation));
@@ -138,20 +216,22 @@ Result<Generation> Lifecycle::replace(Reader& reader, const Next& next, SwapRepo
 }
 
 /// The moment itself: the old one stops at the end of a step and saves, the new one starts exactly there.
+/// One that does not run may have left a checkpoint.
 Result<void> Lifecycle::hand_over(Reader& reader, const Generation& next, SwapReport& report,
                                   StepTimer& timer) {
   ReaderInstance* const old = reader.generation.instance.get();
-  std::optional<SavedState> state;
+  std::optional<SavedState> state = usable_checkpoint(reader, next.plugin->manifest());
   if (old != nullptr) {
     auto saved = old->suspend(spec_.callback_deadline);
-    if (!saved) return fail(saved.error());
-    report.at_version = saved->version;
+    if (!saved) return fail(with_advice(saved.error(), reader.spec.name));
     state = std::move(*saved);
-    timer.done("save as of version " + std::to_string(report.at_version));
+    timer.done("save as of version " + std::to_string(state->version));
   }
+  if (state) report.at_version = state->version;
+  const bool has_state = state.has_value();
   auto begun = next.instance->begin(std::move(state), spec_.callback_deadline);
   if (begun) {
-    timer.done(old != nullptr ? "hand over at version " + std::to_string(report.at_version) : "start");
+    timer.done(has_state ? "hand over at version " + std::to_string(report.at_version) : "start");
     return {};
   }
   next.instance->request_end();
@@ -162,6 +242,61 @@ Result<void> Lifecycle::hand_over(Reader& reader, const Generation& next, SwapRe
   }
   return begun;
 }
+
+/// The old one is only kept from taking another step, since it may never answer.
+Result<void> Lifecycle::take_over_without_state(Reader& reader, const Generation& next, StepTimer& timer) {
+  ReaderInstance* const old = reader.generation.instance.get();
+  if (old != nullptr) old->hold();
+  auto begun = next.instance->begin(std::nullopt, spec_.callback_deadline);
+  if (begun) {
+    timer.done("start at version 0, without state");
+    return {};
+  }
+  next.instance->request_end();
+  if (old != nullptr) old->let_go();
+  return begun;
+}
+
+// ---- Dry run
+
+/// Everything that changes nothing: the old one goes on with its next step as soon as it has saved.
+Result<SwapReport> Lifecycle::rehearse(Reader& reader, const Next& next) {
+  if (auto may = may_change(reader); !may) return fail(may.error());
+  StepTimer timer = timer_of(reader, std::chrono::steady_clock::now());
+  SwapReport report;
+  report.reader = reader.spec.name;
+  report.from_version = reader.plugin_version;
+  report.dry_run = true;
+  auto generation = prepare(reader, next, report, timer);
+  if (!generation) return fail(of_reader(reader.spec.name, generation.error()));
+  report.to_version = generation->plugin->manifest().version;
+  report.generation = generation->plugin->generation();
+  Result<void> restored;
+  if (reader.generation.instance && !next.without_state)
+    restored = rehearse_restore(reader, *generation, report, timer);
+  report.left = retired_.retire(std::move(*generation), reader.spec.name);
+  timer.done("take the new generation away again");
+  publish_status();
+  if (!restored) return fail(of_reader(reader.spec.name, restored.error()));
+  report.steps = timer.take();
+  return report;
+}
+
+Result<void> Lifecycle::rehearse_restore(Reader& reader, const Generation& next, SwapReport& report,
+                                         StepTimer& timer) {
+  ReaderInstance& old = *reader.generation.instance;
+  auto saved = old.suspend(spec_.callback_deadline);
+  if (!saved) return fail(with_advice(saved.error(), reader.spec.name));
+  if (auto resumed = old.resume(spec_.callback_deadline); !resumed) return resumed;
+  report.at_version = saved->version;
+  timer.done("save as of version " + std::to_string(saved->version));
+  if (auto restored = next.instance->rehearse(std::move(*saved), spec_.callback_deadline); !restored)
+    return restored;
+  timer.done("restore");
+  return {};
+}
+
+// ---- Probation
 
 /// Its time is over: accepted, unless the new generation has been in one callback for the better part of it.
 /// That is one that hangs, or is too slow to be told from it.
@@ -179,13 +314,14 @@ void Lifecycle::finish_probation(Reader& reader) {
   Probation probation = std::move(*reader.probation);
   reader.probation.reset();
   reader.state = ReaderState::running;
-  const auto waited = std::chrono::steady_clock::now() - probation.began;
-  StepTimer timer;
-  const std::string left = retired_.retire(std::move(probation.old), reader.spec.name);
-  timer.done(left.empty() ? "close the old generation" : "close the old generation: " + left);
-  publish_event("reader.accepted", reader.spec.name, reader.generation_number, "", reader.file);
+  StepTimer timer = timer_of(reader, probation.began);
+  const std::string& name = reader.spec.name;
+  if (probation.ends > probation.began) timer.done("probation");
+  probation.report.left = retired_.retire(std::move(probation.old), name, end_wait);
+  timer.done(probation.report.left.empty() ? "close the old generation"
+                                           : "close the old generation: " + probation.report.left);
+  publish_event("reader.accepted", name, reader.generation_number, probation.report.left, reader.file);
   publish_status();
-  probation.report.steps.push_back({"accepted", std::chrono::nanoseconds(waited).count()});
   for (SwapStep& step : timer.take()) probation.report.steps.push_back(std::move(step));
   probation.done(std::move(probation.report));
 }
@@ -195,10 +331,13 @@ void Lifecycle::finish_probation(Reader& reader) {
 void Lifecycle::bring_back_old(Reader& reader, const std::string& fault) {
   Probation probation = std::move(*reader.probation);
   reader.probation.reset();
+  StepTimer timer = timer_of(reader, probation.began);
+  timer.done("probation");
   const std::string& name = reader.spec.name;
   const std::string failed_version =
       reader.plugin_version + (reader.spec.config == probation.old_config ? "" : " with its new config");
-  const std::string left = retired_.retire(std::exchange(reader.generation, {}), name);
+  const std::string left = retired_.retire(std::exchange(reader.generation, {}), name, end_wait);
+  timer.done(left.empty() ? "close the new generation" : "close the new generation: " + left);
   adopt(reader, std::move(probation.old));
   reader.spec.config = std::move(probation.old_config);
   reader.state = ReaderState::running;
@@ -208,12 +347,14 @@ void Lifecycle::bring_back_old(Reader& reader, const std::string& fault) {
   const std::string on_request = "rolled back on request";
   const std::string message = fault.empty() ? runs_again + ": " + on_request
                                             : runs_again + "; " + failed_version + " failed: " + fault;
-  reader.last_error = fault.empty() ? message : failed_version + " was rolled back: " + fault;
-  publish_event("reader.rolled_back", name, reader.generation_number, fault.empty() ? on_request : fault,
-                reader.file);
+  reader.set_error(fault.empty() ? message : failed_version + " was rolled back: " + fault);
   if (auto resumed = reader.generation.instance->resume(spec_.callback_deadline); !resumed) {
     handle_fault(reader, resumed.error());
+  } else {
+    timer.done("resume the old generation at version " + std::to_string(probation.report.at_version));
   }
+  publish_event("reader.rolled_back", name, reader.generation_number, fault.empty() ? on_request : fault,
+                reader.file);
   publish_status();
   std::vector<std::string> details;
   if (!left.empty()) details.push_back(left);

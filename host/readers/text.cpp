@@ -27,4 +27,10 @@ std::string full_text(const Error& error) {
   return text;
 }
 
+Error of_reader(const std::string& name, Error error) {
+  if (error.message.find("reader " + name) == std::string::npos)
+    error.message = "reader " + name + ": " + error.message;
+  return error;
+}
+
 }  // namespace perch::readers

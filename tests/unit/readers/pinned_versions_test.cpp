@@ -98,7 +98,7 @@ TEST_CASE("pins: a reader's step holds the version that it stands on, and says s
 }
 
 TEST_CASE("pins: within a probation the suspended generation holds the version that it may go back to") {
-  TestHost host;
+  TestHost host([](ReadersSpec& spec) { spec.checkpoint = 0s; });
   host.rows.put(1, 1);
   const tree::Version version = host.rows.commit();
   REQUIRE(host.load(plugin("summing"), "sums"));

@@ -101,7 +101,8 @@ TEST_CASE("a request to load whose plugin fails leaves nothing behind") {
   for (const char* function : {"create", "start"}) {
     const auto loaded = host.load(plugin("fails_in_" + std::string(function)));
     REQUIRE_FALSE(loaded);
-    CHECK(loaded.error().message == std::string(function) + ": told to fail in " + function);
+    CHECK(loaded.error().message ==
+          "reader summing: " + std::string(function) + ": told to fail in " + function);
   }
   CHECK(host.load(plugin("summing"), "x", R"({"fault":"bad_config"})").error().kind == ErrorKind::usage);
   CHECK(host.manager->readers().empty());

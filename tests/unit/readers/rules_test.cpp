@@ -141,7 +141,8 @@ TEST_CASE("rules: a state that was refused is none, whatever save returns") {
   const auto refused = [&](const std::string& name, const std::string& why) {
     const auto swapped = host.swap(name, plugin("breaks_rules"));
     REQUIRE_FALSE(swapped);
-    CHECK(swapped.error().message == "save: returned PERCH_OK although its state was refused: " + why);
+    CHECK(swapped.error().message ==
+          "reader " + name + ": save: returned PERCH_OK although its state was refused: " + why);
     CHECK(host.state(name) == "running");
     host.rows.put(1, 1);
     host.rows.commit();
@@ -160,9 +161,10 @@ TEST_CASE("rules: results are those that there are, and PERCH_BAD_CONFIG is for 
     CHECK(loaded.error().kind == ErrorKind::failed);
     return loaded.error().message;
   };
-  CHECK(error_of("unknown_result_of_create") == "create: returned -3, which is no perch_result: as told");
+  CHECK(error_of("unknown_result_of_create") ==
+        "reader r: create: returned -3, which is no perch_result: as told");
   CHECK(error_of("bad_config_in_start") ==
-        "start: returned PERCH_BAD_CONFIG, which is for create alone: as told");
+        "reader r: start: returned PERCH_BAD_CONFIG, which is for create alone: as told");
 }
 
 TEST_CASE("rules: a message without its end is cut at the end of its room") {

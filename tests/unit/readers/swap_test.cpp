@@ -1,6 +1,7 @@
 // Swaps: state handed over at a commit boundary, no commit missed, none seen twice, everything gone
 // afterwards.
 #include <fstream>
+#include <nlohmann/json.hpp>
 
 #include "test_host.hpp"
 
@@ -226,6 +227,110 @@ TEST_CASE("a suspended generation holds its version, and nothing after the verdi
   REQUIRE(host.caught_up("sums"));
   host.store->reclaim_all();
   CHECK(host.store->check() == "");
+}
+
+TEST_CASE("a dry run tries load, create and restore, and changes nothing") {
+  TestHost host;
+  REQUIRE(host.load(plugin("summing"), "sums"));
+  host.rows.put(1, 5);
+  const tree::Version version = host.rows.commit();
+  REQUIRE(host.caught_up("sums"));
+  const std::uint64_t generation = host.reader("sums")->generation;
+  const auto dry = host.swap("sums", SwapOptions{plugin("summing_next"), std::nullopt, false, true});
+  REQUIRE(dry);
+  CHECK(dry->dry_run);
+  CHECK(dry->to_version == "1.1.0");
+  CHECK(dry->at_version == version);
+  std::string steps;
+  for (const SwapStep& step : dry->steps) steps += step.what + ", ";
+  CHECK(steps == "read manifest, copy, load, create, save as of version " + std::to_string(version) +
+                     ", restore, take the new generation away again, ");
+  for (const char* function : {"create", "restore"}) {
+    const auto bad = host.swap(
+        "sums", SwapOptions{plugin("fails_in_" + std::string(function)), std::nullopt, false, true});
+    REQUIRE_FALSE(bad);
+    CHECK(has(bad.error().message, std::string(function) + ": told to fail"));
+  }
+  CHECK(host.reader("sums")->generation == generation);
+  CHECK(host.reader("sums")->last_error == "");
+  host.rows.put(2, 5);
+  host.rows.commit();
+  REQUIRE(host.caught_up("sums"));
+  CHECK(host.gauge("sums", "sum") == 10);
+  CHECK(host.gauge("sums", "gaps") == 0);
+  CHECK(entries_of(host.spec.private_folder.c_str()) == 1);
+}
+
+TEST_CASE("a swap without state starts from the first row, and asks the old generation for nothing") {
+  TestHost host;
+  REQUIRE(host.load(plugin("fails_in_save"), "sums"));
+  host.rows.put(1, 5);
+  host.rows.commit();
+  REQUIRE(host.caught_up("sums"));
+  CHECK_FALSE(host.swap("sums", plugin("summing_next")));
+  const SwapOptions without_state{plugin("summing_next"), 1h, true, false};
+  const auto swapped = host.swap("sums", without_state);
+  REQUIRE(swapped);  // at once: there is no probation, since there is no way back
+  CHECK(swapped->at_version == 0);
+  CHECK(swapped->left == "");
+  REQUIRE(host.caught_up("sums"));
+  CHECK(host.gauge("sums", "sum") == 5);
+  CHECK(host.gauge("sums", "gaps") == 0);
+  CHECK(host.state("sums") == "running");
+
+  // One that fails leaves the old one running.
+  const SwapOptions to_bad{plugin("fails_in_start"), std::nullopt, true, false};
+  CHECK_FALSE(host.swap("sums", to_bad));
+  host.rows.put(2, 5);
+  host.rows.commit();
+  REQUIRE(host.caught_up("sums"));
+  CHECK(host.gauge("sums", "sum") == 10);
+}
+
+TEST_CASE("a swap without state gives up a generation that hangs: it stays mapped until it comes back") {
+  TestHost host([](ReadersSpec& spec) { spec.callback_deadline = 200ms; });
+  const fs::path go = host.folder.path() / "go";
+  REQUIRE(host.load(plugin("summing"), "sums", R"({"hang_until":")" + go.string() + "\"}"));
+  host.rows.put(1, 5);
+  host.rows.commit();
+  REQUIRE(eventually([&] { return host.gauge("sums", "hanging") == 1; }));
+  const auto refused = host.swap("sums", plugin("summing_next"));
+  REQUIRE_FALSE(refused);
+  CHECK(has(refused.error().message, "--without-state"));
+
+  const std::uint64_t hung = host.reader("sums")->generation;
+  const auto swapped = host.swap("sums", SwapOptions{plugin("summing_next"), std::nullopt, true, false});
+  REQUIRE(swapped);
+  CHECK(has(swapped->left, "hangs"));
+  CHECK(host.reader("sums")->generation > hung);
+  REQUIRE(host.reader("sums")->pinned_libraries.size() == 1);
+  CHECK(has(host.reader("sums")->pinned_libraries[0], "generation " + std::to_string(hung)));
+  std::ofstream(go).put('\n');
+  CHECK(eventually([&] { return host.reader("sums")->pinned_libraries.empty(); }));
+  REQUIRE(host.caught_up("sums"));
+  CHECK(host.gauge("sums", "sum") == 5);
+}
+
+TEST_CASE("every step of a swap is an event when it is done, and the report has the same") {
+  TestHost host;
+  const auto events = host.events.subscribe(
+      64, [](const Event& event) { return event.kind == "reader.step"; }, nullptr);
+  REQUIRE(host.load(plugin("summing"), "sums"));
+  const auto swapped = host.swap("sums", plugin("summing_next"), 20ms);
+  REQUIRE(swapped);
+  std::vector<std::string> told, reported;
+  std::uint64_t dropped = 0;
+  while (const auto event = events->take(dropped))
+    told.push_back(nlohmann::json::parse(event->json).at("step").get<std::string>());
+  for (const SwapStep& step : swapped->steps) reported.push_back(step.what);
+  CHECK(told == reported);
+  REQUIRE(told.size() == 8);
+  CHECK(told[6] == "probation");
+  CHECK(told[7] == "close the old generation");
+  CHECK(swapped->remark == "");
+  const auto again = host.swap("sums", plugin("summing_next"));
+  REQUIRE(again);
+  CHECK(again->remark == "the file is byte for byte what runs already");
 }
 
 }  // namespace

@@ -119,13 +119,16 @@ class TestHost {
   }
   Result<SwapReport> swap(const std::string& name, const fs::path& file,
                           std::optional<std::chrono::nanoseconds> probation = std::nullopt) {
-    return wait<SwapReport>([&](auto done) { manager->swap(name, file, probation, done); });
+    return wait<SwapReport>([&](auto done) { manager->swap(name, {file, probation}, done); });
+  }
+  Result<SwapReport> swap(const std::string& name, const SwapOptions& options) {
+    return wait<SwapReport>([&](auto done) { manager->swap(name, options, done); });
   }
   /// Does not wait for the verdict.
   std::future<Result<SwapReport>> begin_swap(const std::string& name, const fs::path& file,
                                              std::chrono::nanoseconds probation) {
     auto promise = std::make_shared<std::promise<Result<SwapReport>>>();
-    manager->swap(name, file, probation,
+    manager->swap(name, {file, probation},
                   [promise](Result<SwapReport> result) { promise->set_value(std::move(result)); });
     return promise->get_future();
   }
@@ -135,8 +138,14 @@ class TestHost {
   Result<ReaderStatus> rollback(const std::string& name) {
     return wait<ReaderStatus>([&](auto done) { manager->rollback(name, done); });
   }
-  Result<void> unload(const std::string& name) {
-    return wait<void>([&](auto done) { manager->unload(name, done); });
+  Result<std::string> unload(const std::string& name) {
+    return wait<std::string>([&](auto done) { manager->unload(name, done); });
+  }
+  Result<ReaderStatus> enable(const std::string& name) {
+    return wait<ReaderStatus>([&](auto done) { manager->enable(name, done); });
+  }
+  Result<ReaderStatus> disable(const std::string& name) {
+    return wait<ReaderStatus>([&](auto done) { manager->disable(name, done); });
   }
 
   std::optional<ReaderStatus> reader(const std::string& name) const {

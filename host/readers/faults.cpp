@@ -1,0 +1,171 @@
+// What happens to a reader that fails: rollback within a probation, restart with backoff, quarantine; and how
+// it gets back on its feet.
+#include <algorithm>
+#include <utility>
+
+#include "base/log.hpp"
+#include "readers/config_schema.hpp"
+#include "readers/lifecycle.hpp"
+#include "readers/text.hpp"
+
+namespace perch::readers {
+namespace {
+
+constexpr auto hung_look_again = std::chrono::milliseconds(200);
+
+/// A second instance that fails from the same checkpoint may have inherited what it fails of.
+constexpr std::uint64_t restarts_per_checkpoint_max = 2;
+
+}  // namespace
+
+void Lifecycle::tick(SteadyTime now) {
+  retired_.tick();
+  for (auto& [name, reader] : readers_) {
+    if (reader.generation.instance) {
+      if (const auto fault = reader.generation.instance->fault()) handle_fault(reader, *fault);
+    }
+    if (reader.probation && now >= reader.probation->ends) end_probation(reader);
+    if (reader.state == ReaderState::restarting && now >= reader.restart_at) restart(reader);
+  }
+  publish_status();
+}
+
+std::optional<SteadyTime> Lifecycle::next_due() const {
+  std::optional<SteadyTime> next;
+  const auto consider = [&next](SteadyTime time) { next = next ? std::min(*next, time) : time; };
+  for (const auto& [name, reader] : readers_) {
+    if (reader.probation) consider(reader.probation->ends);
+    if (reader.state == ReaderState::restarting) consider(reader.restart_at);
+  }
+  if (retired_.has_hung()) consider(std::chrono::steady_clock::now() + hung_look_again);
+  return next;
+}
+
+/// The instance failed, or could not be made.
+void Lifecycle::handle_fault(Reader& reader, const Error& cause) {
+  const std::string& name = reader.spec.name;
+  const bool crashed = cause.kind == ErrorKind::crashed;
+  if (crashed) publish_event("reader.crashed", name, reader.generation_number, cause.message, reader.file);
+  if (reader.probation) return bring_back_old(reader, cause.message);
+  reader.set_error(full_text(cause));
+  if (!crashed)
+    publish_event("reader.failed", name, reader.generation_number, reader.last_error, reader.file);
+  keep_checkpoint_of(reader);
+  retired_.end_instance(reader.generation, name);
+
+  const SteadyTime now = std::chrono::steady_clock::now();
+  const bool may_restart = cause.kind != ErrorKind::usage && !crashed && reader.generation.plugin != nullptr;
+  const auto delay = may_restart ? reader.restart_tracker.next_delay(now) : std::nullopt;
+  if (delay) {
+    reader.state = ReaderState::restarting;
+    reader.restart_at = now + *delay;
+    return;
+  }
+  reader.state = cause.kind == ErrorKind::usage ? ReaderState::failed : ReaderState::quarantined;
+  retired_.retire(std::exchange(reader.generation, {}), name);
+  if (reader.state == ReaderState::quarantined) {
+    publish_event("reader.quarantined", name, reader.generation_number, cause.message, reader.file);
+  }
+}
+
+/// Before its instance ends: what the next one may begin from.
+void Lifecycle::keep_checkpoint_of(Reader& reader) {
+  const ReaderInstance* const instance = reader.generation.instance.get();
+  auto saved = instance != nullptr ? instance->checkpoint() : std::nullopt;
+  if (!saved) return;  // it has begun from none, or could not take the reader's over
+  reader.checkpoint = Checkpoint{std::move(*saved), instance->stats()};
+}
+
+/// What an instance of this plugin can begin from, if anything.
+std::optional<SavedState> Lifecycle::usable_checkpoint(const Reader& reader, const Manifest& next) const {
+  if (!reader.checkpoint) return std::nullopt;
+  const SavedState& state = reader.checkpoint->state;
+  if (state.state_version >= next.state_oldest && state.state_version <= next.state_version) return state;
+  spdlog::warn("reader {}: plugin {} {} cannot restore its checkpoint (state version {}): it starts afresh",
+               reader.spec.name, next.id, next.version, state.state_version);
+  return std::nullopt;
+}
+
+void Lifecycle::restart(Reader& reader) {
+  ++reader.restarts;
+  tree::Version from = reader.checkpoint ? reader.checkpoint->state.version : 0;
+  if (std::exchange(reader.restarted_from, from) != from) reader.restarts_from_it = 0;
+  if (from > 0 && reader.restarts_from_it++ >= restarts_per_checkpoint_max) {
+    spdlog::warn("reader {}: failed {} times from its checkpoint at version {}: it starts from the first row",
+                 reader.spec.name, restarts_per_checkpoint_max, from);
+    reader.checkpoint.reset();
+    from = 0;
+  }
+  if (auto running = run_again(reader); !running) return handle_fault(reader, running.error());
+  reader.checkpoint.reset();  // the instance has it now
+  publish_event("reader.restarted", reader.spec.name, reader.generation_number,
+                "from version " + std::to_string(from) + ", after: " + reader.last_error, reader.file);
+}
+
+void Lifecycle::enable(const std::string& name, const Done<ReaderStatus>& done) {
+  const auto found = find(name);
+  if (!found) return done(fail(found.error()));
+  Reader& reader = **found;
+  const bool stands = reader.state == ReaderState::disabled || reader.state == ReaderState::quarantined ||
+                      reader.state == ReaderState::failed;
+  if (stands) {
+    if (auto started = start_from_file(reader); !started) {
+      reader.set_error("enable: " + full_text(started.error()));
+      publish_status();
+      return done(fail(of_reader(name, started.error())));
+    }
+  } else if (reader.state == ReaderState::restarting) {
+    reader.restart_at = std::chrono::steady_clock::now();  // the next tick is at once
+    reader.restart_tracker.forget();
+  }
+  if (auto removed = disabled_.remove(name); !removed) return done(fail(removed.error()));
+  publish_status();
+  done(status_of(reader));
+}
+
+/// For a reader of which nothing runs. On failure it is as it was.
+Result<void> Lifecycle::start_from_file(Reader& reader) {
+  const std::string& name = reader.spec.name;
+  auto file = PluginFile::open(reader.file);
+  if (!file) return fail(file.error());
+  if (file->manifest().id != reader.spec.plugin) {
+    return fail(ErrorKind::refused, reader.file.string() + " is plugin " + file->manifest().id +
+                                        " now, not " + reader.spec.plugin);
+  }
+  if (auto fits = check_compatible(file->manifest(), host_.catalog); !fits) return fits;
+  if (auto fits = check_config(file->manifest(), reader.spec.config); !fits) return fits;
+  StepTimer timer;
+  auto generation = load_generation(*file, timer);
+  if (!generation) return fail(generation.error());
+  const auto from = usable_checkpoint(reader, file->manifest());
+  auto running = create_instance(*generation, reader.spec);
+  if (running) running = generation->instance->begin(from, spec_.callback_deadline);
+  if (!running) {
+    retired_.retire(std::move(*generation), name);
+    return running;
+  }
+  adopt(reader, std::move(*generation));
+  reader.state = ReaderState::running;
+  reader.checkpoint.reset();  // the instance has one of its own
+  reader.last_error.clear();
+  reader.restart_tracker.forget();
+  publish_event("reader.enabled", name, reader.generation_number,
+                "from version " + std::to_string(from ? from->version : 0), reader.file);
+  return {};
+}
+
+void Lifecycle::drop_checkpoints() {
+  for (auto& [name, reader] : readers_) {
+    reader.checkpoint.reset();
+    if (reader.generation.instance) reader.generation.instance->drop_checkpoint();
+  }
+  publish_status();
+}
+
+void Lifecycle::notice_catch_up() {
+  for (auto& [name, reader] : readers_) {
+    if (reader.generation.instance) reader.generation.instance->notice_catch_up();
+  }
+}
+
+}  // namespace perch::readers
