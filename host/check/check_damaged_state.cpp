@@ -81,8 +81,8 @@ DamageCounts try_all_damage(Stage& stage, SampleTables& tables) {
   const std::uint64_t used_before = status_bytes("VmHWM:");
   SampleValues random(stage.options().seed);
   DamageCounts counts;
-  for_each_damaged_state(good.bytes, random, [&](const std::string& bytes, const std::string& what) {
-    SavedState damaged{bytes, 0, good.version, good.snapshot};
+  for_each_damaged_state(*good.bytes, random, [&](const std::string& bytes, const std::string& what) {
+    SavedState damaged{std::make_shared<const std::string>(bytes), 0, good.version, good.snapshot};
     // Every version that it says it restores; others are never given.
     const std::uint32_t versions = manifest.state_version - manifest.state_oldest + 1;
     damaged.state_version = manifest.state_version - static_cast<std::uint32_t>(counts.tried % versions);

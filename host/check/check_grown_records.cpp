@@ -24,7 +24,7 @@ Outcome outcome_with(Stage& stage, Records records, const std::string& name) {
     life.step();
   }
   Outcome outcome;
-  outcome.state = life.save().bytes;
+  outcome.state = *life.save().bytes;
   outcome.publications = life.take_publications();
   return outcome;
 }

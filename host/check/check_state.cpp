@@ -60,10 +60,10 @@ void compare_twins(Stage& stage, SampleTables& tables) {
   twin.start();
   const SavedState copied = twin.save();
   if (twin.has_failed()) return;
-  report.measure("state_bytes", state.bytes.size());
-  warn("save twice in a row writes different states", first_difference(state.bytes, again.bytes),
+  report.measure("state_bytes", state.bytes->size());
+  warn("save twice in a row writes different states", first_difference(*state.bytes, *again.bytes),
        "save must change nothing; write in a fixed order, no times, no addresses");
-  warn("a restored instance saves another state than it got", first_difference(state.bytes, copied.bytes),
+  warn("a restored instance saves another state than it got", first_difference(*state.bytes, *copied.bytes),
        "restore everything that save writes; write in a fixed order");
   first.take_publications();
   twin.take_publications();  // what start says
@@ -82,7 +82,7 @@ void compare_twins(Stage& stage, SampleTables& tables) {
   const SavedState twins_end = twin.save();
   if (first.has_failed() || twin.has_failed()) return;
   warn("after the same further steps a restored instance saves another state",
-       first_difference(end.bytes, twins_end.bytes), "save all that the state depends on");
+       first_difference(*end.bytes, *twins_end.bytes), "save all that the state depends on");
 }
 
 }  // namespace

@@ -139,10 +139,10 @@ void PluginLife::restore(const readers::SavedState& state) {
   if (has_failed()) return;
   host_.set_version(state.version);
   call("restore",
-       "restore of " + bytes_text(state.bytes.size()) + ", state version " +
+       "restore of " + bytes_text(state.bytes->size()) + ", state version " +
            std::to_string(state.state_version),
        [&]() -> Result<void> {
-         auto restored = proxy_.restore(state.state_version, state.bytes);
+         auto restored = proxy_.restore(state.state_version, *state.bytes);
          if (restored) pins_.start_at(state.snapshot, Clock::now());
          return restored;
        });
@@ -175,7 +175,8 @@ readers::SavedState PluginLife::save() {
   auto state = call("save", "save as of version " + std::to_string(pins_.current_version()),
                     [&] { return proxy_.save(); });
   if (!state) return {};
-  return {std::move(*state), stage_.manifest().state_version, pins_.current_version(), pins_.share_current()};
+  return {std::make_shared<const std::string>(std::move(*state)), stage_.manifest().state_version,
+          pins_.current_version(), pins_.share_current()};
 }
 
 void PluginLife::stop() {

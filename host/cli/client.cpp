@@ -149,7 +149,8 @@ Outcome<std::optional<Json>> Client::read_message(Deadline deadline, int interru
   return message;
 }
 
-Outcome<Json> Client::call(const std::string& method, const Json& params, Deadline deadline) {
+Outcome<Json> Client::call(const std::string& method, const Json& params, Deadline deadline,
+                           const std::function<void(const Json&)>& on_notification) {
   const int id = ++last_id_;
   const Json request{{"jsonrpc", "2.0"}, {"id", id}, {"method", method}, {"params", params}};
   const std::string line = request.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
@@ -158,7 +159,9 @@ Outcome<Json> Client::call(const std::string& method, const Json& params, Deadli
     auto message = read_message(deadline, -1);
     if (!message) return end_with(message.error());
     Json& reply = **message;
-    if (reply.contains("method")) {
+    if (reply.contains("method") && on_notification) {
+      on_notification(reply);
+    } else if (reply.contains("method")) {
       notifications_.push_back(std::move(reply));
     } else if (reply.contains("error")) {
       return end_with(failure_from(reply["error"]));

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <deque>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -19,8 +20,10 @@ class Client {
   /// Connects and reads the greeting. No host there: exit_no_host, with what to do about it.
   static Outcome<Client> connect(const std::string& socket, Deadline deadline);
 
-  /// The result of a method. Refusals come back as failures with the exit code of their kind.
-  Outcome<Json> call(const std::string& method, const Json& params, Deadline deadline);
+  /// The result of a method. Refusals come back as failures with the exit code of their kind. Notifications
+  /// that come before it go to `on_notification`, else they wait for next_notification.
+  Outcome<Json> call(const std::string& method, const Json& params, Deadline deadline,
+                     const std::function<void(const Json&)>& on_notification = {});
 
   /// The next notification; none when `interrupt_fd` (−1: none) became readable. exit_no_host when the host
   /// ends the connection.

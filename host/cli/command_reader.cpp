@@ -1,4 +1,5 @@
-// perch readers, load, swap, configure, accept, rollback, unload
+// perch readers, load, swap, configure, accept, rollback, disable, enable, unload
+#include <cstdio>
 #include <memory>
 
 #include "base/units.hpp"
@@ -114,16 +115,9 @@ Outcome<int> load(const Context& context, const LoadOptions& options) {
 struct SwapOptions {
   std::string name, file;
   std::optional<std::string> probation;
+  bool without_state = false;
+  bool dry_run = false;
 };
-
-std::string report_text(const Json& report, const std::string& done) {
-  TextTable table({{"STEP"}, {"TOOK", Align::right}});
-  for (const Json& step : report.at("steps"))
-    table.add_row({exact_text(step.at("what")), duration_text(step.at("took_ns"))});
-  return table.text() + exact_text(report.at("reader")) + ": " + done + ", generation " +
-         exact_text(report.at("generation")) + ", handed over at version " +
-         exact_text(report.at("at_version")) + "\n";
-}
 
 /// The probation that will count: the one given, or the host's.
 Outcome<std::chrono::nanoseconds> probation_of(const std::optional<std::string>& given, Client& client,
@@ -134,29 +128,69 @@ Outcome<std::chrono::nanoseconds> probation_of(const std::optional<std::string>&
   return std::chrono::nanoseconds(status->at("probation_ns").get<std::int64_t>());
 }
 
-/// Calls a method that answers with a swap's report, when its probation is over.
-Outcome<Json> call_with_probation(const Context& context, Client& client, const std::string& method,
-                                  Json params, const std::optional<std::string>& given) {
+/// A step as it is done, or the beginning of the probation.
+void print_progress(const Json& notification, std::chrono::nanoseconds probation) {
+  if (notification.at("method") != "event") return;
+  const Json& event = notification.at("params");
+  const Json& data = event.at("data");
+  if (event.at("kind") == "reader.step") {
+    std::printf("%9s  %s\n", duration_text(data.at("took_ns")).c_str(), exact_text(data.at("step")).c_str());
+  } else if (probation.count() > 0) {
+    const std::string name = exact_text(event.at("reader"));
+    std::printf("           on probation for %s; `perch accept %s` or `perch rollback %s` ends it at once\n",
+                format_duration(probation).c_str(), name.c_str(), name.c_str());
+  }
+  std::fflush(stdout);
+}
+
+/// Calls a method that answers with a swap's report when its probation is over; for people, its steps are
+/// printed as they are done.
+Outcome<Json> call_with_progress(const Context& context, Client& client, const std::string& method,
+                                 Json params, const std::optional<std::string>& given) {
   if (given) params["probation"] = *given;
   const auto probation = probation_of(given, client, context.deadline());
   if (!probation) return end_with(probation.error());
-  return client.call(method, params, context.deadline(*probation + swap_margin));
+  std::function<void(const Json&)> progress;
+  if (!context.json) {
+    const Json wanted{{"kinds", {"reader.step", "reader.swapped", "reader.configured"}},
+                      {"reader", params.at("name")}};
+    const auto subscribed = client.call("events.subscribe", wanted, context.deadline());
+    if (!subscribed) return end_with(subscribed.error());
+    progress = [shown = *probation](const Json& notification) { print_progress(notification, shown); };
+  }
+  return client.call(method, params, context.deadline(*probation + swap_margin), progress);
+}
+
+/// What became of it, below the steps.
+void print_report(const Context& context, const Json& report, const std::string& done) {
+  if (context.json) return print(report);
+  std::string text =
+      exact_text(report.at("reader")) + ": " + done + ", generation " + exact_text(report.at("generation"));
+  const auto version = report.at("at_version").get<std::uint64_t>();
+  if (version > 0) text += ", state as of version " + std::to_string(version);
+  for (const char* const note : {"remark", "left"}) {
+    if (const std::string more = exact_text(report.at(note)); !more.empty()) text += "\n  " + more;
+  }
+  print(text + "\n");
 }
 
 Outcome<int> swap(const Context& context, const SwapOptions& options) {
   Json params{{"name", options.name}};
   if (!options.file.empty()) params["file"] = absolute_path(options.file);
+  if (options.without_state) params["without_state"] = true;
+  if (options.dry_run) params["dry_run"] = true;
   auto client = Client::connect(context.socket, context.deadline());
   if (!client) return end_with(client.error());
-  const auto report = call_with_probation(context, *client, "reader.swap", params, options.probation);
+  const std::optional<std::string> no_probation = "0";
+  const bool has_probation = !options.without_state && !options.dry_run;
+  const auto report = call_with_progress(context, *client, "reader.swap", params,
+                                         has_probation ? options.probation : no_probation);
   if (!report) return end_with(report.error());
-  if (context.json) {
-    print(*report);
-  } else {
-    const std::string from = exact_text(report->at("from_version")),
-                      to = exact_text(report->at("to_version"));
-    print(report_text(*report, "swapped, " + from + " -> " + to));
-  }
+  const std::string versions =
+      exact_text(report->at("from_version")) + " -> " + exact_text(report->at("to_version"));
+  print_report(
+      context, *report,
+      options.dry_run ? "dry run, nothing was changed; " + versions + " would work" : "swapped, " + versions);
   return exit_done;
 }
 
@@ -207,13 +241,9 @@ Outcome<int> configure(const Context& context, const ConfigureOptions& options) 
   const auto config = wanted_config(context, *client, options);
   if (!config) return end_with(config.error());
   const Json params{{"name", options.name}, {"config", *config}};
-  const auto report = call_with_probation(context, *client, "reader.configure", params, options.probation);
+  const auto report = call_with_progress(context, *client, "reader.configure", params, options.probation);
   if (!report) return end_with(report.error());
-  if (context.json) {
-    print(*report);
-  } else {
-    print(report_text(*report, "configured with " + exact_text(*config)));
-  }
+  print_report(context, *report, "configured with " + exact_text(*config));
   return exit_done;
 }
 
@@ -223,7 +253,8 @@ Outcome<int> unload(const Context& context, const std::string& name) {
   if (context.json) {
     print(*result);
   } else {
-    print(name + ": unloaded\n");
+    const std::string left = exact_text(result->at("left"));
+    print(name + ": unloaded" + (left.empty() ? "" : ", but " + left) + "\n");
   }
   return exit_done;
 }
@@ -243,7 +274,9 @@ void add_load(CLI::App& app, Context& context) {
 void add_swap(CLI::App& app, Context& context) {
   CLI::App* command =
       add_command(app, "swap", "Replace a reader by a new build, its state handed over, no commit missed",
-                  "perch swap vwap build/release/plugins/vwap.so --probation 2s");
+                  "perch swap vwap build/release/plugins/vwap.so --probation 2s\n"
+                  "  perch swap vwap --dry-run            what would happen\n"
+                  "  perch swap vwap --without-state      give up a reader that hangs");
   const auto options = std::make_shared<SwapOptions>();
   command->add_option("NAME", options->name, "The reader")->required();
   command->add_option("FILE", options->file, "The new .so; the file that it was loaded from otherwise");
@@ -251,6 +284,11 @@ void add_swap(CLI::App& app, Context& context) {
       ->add_option("--probation", options->probation,
                    "How long it must run without a fault, at most 1h; the host's config otherwise")
       ->check(duration_validator(probation_max));
+  command->add_flag("--without-state", options->without_state,
+                    "Start the new one from the first row; the old one is neither asked for its state nor "
+                    "waited for, and there is no probation");
+  command->add_flag("--dry-run", options->dry_run,
+                    "Load and create the new one, let it restore a state saved now, and change nothing");
   command->callback(
       [&context, options] { context.run = [&context, options] { return swap(context, *options); }; });
 }
@@ -300,6 +338,14 @@ void add_reader_commands(CLI::App& app, Context& context) {
   add_named(app, context, "rollback", "End a probation: the old generation goes on",
             [](const Context& c, const std::string& name) {
               return change(c, "reader.rollback", {{"name", name}});
+            });
+  add_named(app, context, "disable", "Stop a reader until it is enabled, also when the host starts again",
+            [](const Context& c, const std::string& name) {
+              return change(c, "reader.disable", {{"name", name}});
+            });
+  add_named(app, context, "enable", "Start a reader that is disabled, quarantined or failed",
+            [](const Context& c, const std::string& name) {
+              return change(c, "reader.enable", {{"name", name}});
             });
   add_named(app, context, "unload", "Stop a reader and unload its plugin", unload);
 }

@@ -253,6 +253,7 @@ void Server::Parts::deliver_answers() {
 void Server::Parts::deliver(Connection& connection, std::uint64_t ticket, const Result<std::string>& result) {
   const auto pending = connection.pending.find(ticket);
   if (pending == connection.pending.end()) return;  // it took too long and has been answered
+  connection.pump_events();                         // what led to an answer is told before it
   if (const auto& id = pending->second.id) {
     connection.send(result ? result_line(*id, *result)
                            : error_line(*id, code_of(result.error().kind), result.error()));

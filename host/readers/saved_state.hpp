@@ -11,7 +11,7 @@ namespace perch::readers {
 
 /// Copies share the bytes and the pin.
 struct SavedState {
-  std::shared_ptr<const std::string> bytes;
+  std::shared_ptr<const std::string> bytes = std::make_shared<const std::string>();  ///< never null
   std::uint32_t state_version = 0;
   tree::Version version = 0;
   tree::SharedSnapshot snapshot;  ///< null at version 0

@@ -179,7 +179,7 @@ class ReaderMethods(ControlTest):
         self.assertGreater(second["generation"], reader["generation"])
         self.assertEqual(set(self.host.readers()), {"vwap", "marked", "second"})
         self.assertIn("already", self.refuses("refused", self.call, "reader.load", file=marked).message)
-        self.assertEqual(self.call("reader.unload", name="marked"), {"unloaded": "marked"})
+        self.assertEqual(self.call("reader.unload", name="marked"), {"unloaded": "marked", "left": ""})
         self.assertEqual(set(self.host.readers()), {"vwap", "second"})
         self.refuses("not_found", self.call, "reader.unload", name="marked")
         self.assertEqual(self.call("reader.load", file=marked)["reader"]["restarts"], 0)
