@@ -24,14 +24,21 @@ std::string head_text(const Json& status) {
       line("host", exact_text(status.at("name")) + ", perchd " + exact_text(status.at("version")) + ", pid " +
                        exact_text(status.at("pid")) + ", up " + duration_text(status.at("uptime_ns")));
   text += line("version", count_text(status.at("published_version")) + " published, " +
-                              count_text(commits.at("rows")) +
-                              " rows committed, longest wait for a commit while rows were there " +
-                              duration_text(commits.at("longest_gap_ns")));
+                              count_text(commits.at("rows")) + " rows committed");
+  text +=
+      line("gaps", "between commits while rows were there: p50 " + duration_text(commits.at("gap_p50_ns")) +
+                       ", p99 " + duration_text(commits.at("gap_p99_ns")) + ", p99.9 " +
+                       duration_text(commits.at("gap_p999_ns")) + ", longest " +
+                       duration_text(commits.at("longest_gap_ns")));
   text += line("memory",
                size_text(memory.at("live_bytes")) + " live, " + size_text(memory.at("retained_bytes")) +
                    " retained, " + size_text(memory.at("free_bytes")) + " free, " +
                    size_text(memory.at("committed_bytes")) + " of " + size_text(memory.at("reserved_bytes")) +
                    " committed (" + size_text(memory.at("huge_bytes")) + " in huge pages)");
+  const Json& process = status.at("process");
+  text += line("process", size_text(process.at("heap_bytes")) + " beside the arena, " +
+                              count_text(process.at("threads")) + " threads, " +
+                              count_text(process.at("descriptors")) + " descriptors");
   const Json& log = status.at("log");
   text += line("log", "level " + exact_text(log.at("level")) + ", " + count_text(log.at("dropped")) +
                           " messages dropped");

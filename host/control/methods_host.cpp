@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include "base/log.hpp"
+#include "base/process_usage.hpp"
 #include "base/units.hpp"
 #include "control/method.hpp"
 #include "control/snapshots_json.hpp"
@@ -29,6 +30,14 @@ Json tables_json(const Host& host) {
   return tables;
 }
 
+Json process_json() {
+  const ProcessUsage usage = process_usage();
+  return {{"heap_bytes", usage.heap_bytes},
+          {"shared_bytes", usage.shared_bytes},
+          {"threads", usage.threads},
+          {"descriptors", usage.descriptors}};
+}
+
 void status(const Call& call) {
   const Host& host = call.host;
   const std::vector<readers::PinnedVersion> pinned = pinned_versions(host);
@@ -41,6 +50,7 @@ void status(const Call& call) {
                     {"commits", to_json(host.ingest.commits())},
                     {"tables", tables_json(host)},
                     {"memory", to_json(host.store.stats())},
+                    {"process", process_json()},
                     {"sources", sources_json(host)},
                     {"readers", readers_json(host, pinned)},
                     {"snapshots", snapshots_json(pinned)},

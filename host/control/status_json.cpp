@@ -37,6 +37,9 @@ Json to_json(const ingest::CommitStatus& commits) {
   return {{"version", commits.version},
           {"rows", commits.rows},
           {"last_commit_ns", commits.last_commit_ns},
+          {"gap_p50_ns", commits.gap_p50_ns},
+          {"gap_p99_ns", commits.gap_p99_ns},
+          {"gap_p999_ns", commits.gap_p999_ns},
           {"longest_gap_ns", commits.longest_gap_ns},
           {"out_of_room", commits.out_of_room},
           {"out_of_room_reason", commits.out_of_room_reason}};

@@ -62,9 +62,11 @@ struct CommitStatus {
   tree::Version version = 0;
   std::uint64_t rows = 0;           ///< committed since start, all tables
   std::int64_t last_commit_ns = 0;  ///< since 1970 UTC
-  std::int64_t longest_gap_ns = 0;  ///< between two commits while rows were waiting
-  bool out_of_room = false;         ///< the arena is full: sources are held back until there is room
-  std::string out_of_room_reason;   ///< what is full, who holds memory back, what to do
+  /// Between two commits while rows were waiting, over the host's life; quantiles at most 25 % too large.
+  std::int64_t gap_p50_ns = 0, gap_p99_ns = 0, gap_p999_ns = 0;
+  std::int64_t longest_gap_ns = 0;
+  bool out_of_room = false;        ///< the arena is full: sources are held back until there is room
+  std::string out_of_room_reason;  ///< what is full, who holds memory back, what to do
 };
 
 /// Thread safety: start and stop from one thread; the rest from any.

@@ -136,7 +136,7 @@ void WriterLoop::publish() {
   uncommitted_ = 0;
   now_ = Clock::now();
   if (rows_waited_ != Clock::time_point{}) {
-    longest_gap_ns_ = std::max<std::int64_t>(longest_gap_ns_, (now_ - rows_waited_).count());
+    gaps_.record((now_ - rows_waited_).count());
     rows_waited_ = now_;
   }
   publish_status(version, commit_time_ns);
@@ -145,7 +145,6 @@ void WriterLoop::publish() {
 void WriterLoop::publish_status(tree::Version version, std::int64_t commit_time_ns) {
   version_.store(version, std::memory_order_relaxed);
   last_commit_ns_.store(commit_time_ns, std::memory_order_relaxed);
-  gap_ns_.store(longest_gap_ns_, std::memory_order_relaxed);
   for (tree::TableIndex table = 0; table < table_count_; ++table) {
     evicted_[table].store(writer_.evicted_rows(table), std::memory_order_relaxed);
   }
@@ -256,7 +255,10 @@ CommitStatus WriterLoop::status() const {
   status.version = version_.load(std::memory_order_relaxed);
   status.rows = rows_.load(std::memory_order_relaxed);
   status.last_commit_ns = last_commit_ns_.load(std::memory_order_relaxed);
-  status.longest_gap_ns = gap_ns_.load(std::memory_order_relaxed);
+  status.gap_p50_ns = gaps_.quantile_ns(0.5);
+  status.gap_p99_ns = gaps_.quantile_ns(0.99);
+  status.gap_p999_ns = gaps_.quantile_ns(0.999);
+  status.longest_gap_ns = gaps_.max_ns();
   const std::lock_guard lock(reason_mutex_);
   status.out_of_room_reason = out_of_room_reason_;
   status.out_of_room = !out_of_room_reason_.empty();

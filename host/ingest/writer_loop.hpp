@@ -12,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/duration_histogram.hpp"
 #include "ingest/doorbell.hpp"
 #include "ingest/ingest.hpp"
 #include "ingest/log_limit.hpp"
@@ -98,7 +99,6 @@ class WriterLoop {
   Clock::time_point first_row_{};    // when the first uncommitted row was applied
   Clock::time_point rows_waited_{};  // since when rows have been waiting for a commit; zero: none are
   Clock::time_point idle_since_{};   // since when no row has come; zero: one has, just now
-  std::int64_t longest_gap_ns_ = 0;
   LogLimit out_of_room_limit_{1, std::chrono::seconds(30)};  // room may come and go with every commit
   bool out_of_room_ = false;
   bool said_out_of_room_ = false;  // and not yet that there is room again
@@ -112,7 +112,7 @@ class WriterLoop {
   std::atomic<tree::Version> version_{0};
   std::atomic<std::uint64_t> rows_{0};
   std::atomic<std::int64_t> last_commit_ns_{0};
-  std::atomic<std::int64_t> gap_ns_{0};
+  DurationHistogram gaps_;           // between commits while rows were waiting; the writer records
   mutable std::mutex reason_mutex_;  // guards what follows; the writer's when room ends or comes back
   std::string out_of_room_reason_;   // "": there is room
 };

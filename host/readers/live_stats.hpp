@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-#include "readers/duration_histogram.hpp"
+#include "base/duration_histogram.hpp"
 #include "readers/pin_notes.hpp"
 #include "readers/reader_manager.hpp"
 

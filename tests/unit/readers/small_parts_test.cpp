@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <random>
 
-#include "readers/duration_histogram.hpp"
+#include "base/duration_histogram.hpp"
 #include "readers/host_services.hpp"
 #include "readers/live_stats.hpp"
 #include "readers/rate_limit.hpp"

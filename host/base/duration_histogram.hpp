@@ -5,7 +5,7 @@
 #include <atomic>
 #include <cstdint>
 
-namespace perch::readers {
+namespace perch {
 
 /// Buckets grow by a quarter of a power of two: a quantile is at most 25 % too large.
 /// Thread safety: one thread records, any thread asks.
@@ -27,4 +27,4 @@ class DurationHistogram {
   std::atomic<std::int64_t> max_ns_{0};
 };
 
-}  // namespace perch::readers
+}  // namespace perch

@@ -1,10 +1,10 @@
-#include "readers/duration_histogram.hpp"
+#include "base/duration_histogram.hpp"
 
 #include <algorithm>
 #include <bit>
 #include <cmath>
 
-namespace perch::readers {
+namespace perch {
 
 std::size_t DurationHistogram::bucket_of(std::uint64_t value) noexcept {
   if (value < 4) return value;
@@ -42,4 +42,4 @@ std::int64_t DurationHistogram::quantile_ns(double share) const noexcept {
   return max_ns();
 }
 
-}  // namespace perch::readers
+}  // namespace perch
