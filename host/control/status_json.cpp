@@ -60,6 +60,7 @@ Json to_json(const readers::ReaderStatus& reader) {
           {"version", reader.version},
           {"checkpoint_version", reader.checkpoint_version},
           {"steps", reader.steps},
+          {"first_step_ns", reader.first_step_ns},
           {"publications", reader.publications},
           {"restarts", reader.restarts},
           {"callback_p50_ns", reader.callback_p50_ns},

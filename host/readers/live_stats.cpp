@@ -53,6 +53,7 @@ std::chrono::nanoseconds LiveStats::in_callback_for() const {
 void LiveStats::copy_to(ReaderStatus& status) const {
   status.version = version.load(std::memory_order_relaxed);
   status.checkpoint_version = checkpoint.version();
+  status.first_step_ns = first_step_ns.load(std::memory_order_relaxed);
   status.steps = steps.load(std::memory_order_relaxed);
   status.publications = publications.load(std::memory_order_relaxed);
   status.callback_p50_ns = callbacks.quantile_ns(0.5);

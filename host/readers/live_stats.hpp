@@ -42,6 +42,7 @@ class Metrics {
 struct LiveStats {
   std::atomic<tree::Version> version{0};
   std::atomic<std::uint64_t> steps{0};
+  std::atomic<std::int64_t> first_step_ns{0};  ///< when its first step began, since 1970; 0: none yet
   std::atomic<std::uint64_t> publications{0};
   std::atomic<std::int64_t> callback_began_ns{
       0};  // the on_commit that runs now, on the steady clock; 0: none

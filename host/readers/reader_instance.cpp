@@ -319,6 +319,8 @@ bool ReaderInstance::step_or_wait(std::uint32_t signal_seen) {
 
 bool ReaderInstance::step() {
   const auto begun = Clock::now();
+  if (stats_->steps.load(std::memory_order_relaxed) == 0)
+    stats_->first_step_ns.store(unix_now_ns(), std::memory_order_relaxed);
   pins_.begin_step(begun);
   services_.set_version(pins_.current_version());
   stats_->callback_began_ns.store(Nanoseconds(begun.time_since_epoch()).count(), std::memory_order_relaxed);

@@ -81,6 +81,7 @@ struct ReaderStatus {
   tree::Version version = 0;             ///< `current` of its last on_commit
   tree::Version checkpoint_version = 0;  ///< its state was last saved as of here; 0: not yet
   std::uint64_t steps = 0;
+  std::int64_t first_step_ns = 0;  ///< when its first step began, in nanoseconds since 1970; 0: none yet
   std::uint64_t publications = 0;
   std::uint64_t restarts = 0;
   std::int64_t callback_p50_ns = 0;
