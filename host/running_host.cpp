@@ -42,7 +42,8 @@ Result<std::unique_ptr<RunningHost>> RunningHost::start(Config config) {
 
 RunningHost::RunningHost(Config config, tables::Catalog catalog, std::unique_ptr<tree::Store> store)
     : config_(std::move(config)), catalog_(std::move(catalog)), store_(std::move(store)) {
-  readers_ = std::make_unique<readers::ReaderManager>(config_.readers, catalog_, store_->reads(), events_);
+  readers_ = std::make_unique<readers::ReaderManager>(config_.readers, catalog_, store_->reads(), events_,
+                                                      [this] { return store_->retained_versions(); });
   ingest_ = std::make_unique<ingest::Ingest>(*store_, catalog_, config_.ingest, [this] {
     readers_->drop_checkpoints();  // what they hold is the first thing to do without
     return readers::who_retains(readers::pinned_versions(store_->retained_versions(), readers_->pins()));

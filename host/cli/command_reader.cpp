@@ -23,6 +23,28 @@ std::string lag_text(std::uint64_t published, const Json& reader) {
   return grouped_text(published > version ? published - version : 0);
 }
 
+/// "running", or with the plugin's function that has been running for longer than a moment.
+std::string state_text(const Json& reader) {
+  const std::string state = exact_text(reader.at("state"));
+  const std::chrono::nanoseconds lasts(reader.at("callback_for_ns").get<std::int64_t>());
+  if (lasts < std::chrono::seconds(1)) return state;
+  return state + ", " + exact_text(reader.at("callback")) + " for " + format_duration(lasts);
+}
+
+/// Below the table: what went wrong last, and when; what is still there of old generations.
+std::string notes_text(const Json& reader) {
+  std::string notes;
+  const std::string name = exact_text(reader.at("name"));
+  if (const std::string error = exact_text(reader.at("last_error")); !error.empty()) {
+    const auto at_ns = reader.at("last_error_ns").get<std::int64_t>();
+    const std::string ago =
+        at_ns > 0 ? " (" + format_duration(std::chrono::nanoseconds(unix_now_ns() - at_ns)) + " ago)" : "";
+    notes += name + ago + ": " + error + "\n";
+  }
+  for (const Json& library : reader.at("pinned_libraries")) notes += name + ": " + exact_text(library) + "\n";
+  return notes;
+}
+
 std::string readers_text(const Json& list) {
   TextTable table({{"READER"},
                    {"PLUGIN"},
@@ -30,30 +52,25 @@ std::string readers_text(const Json& list) {
                    {"GEN", Align::right},
                    {"VERSION", Align::right},
                    {"LAG", Align::right},
-                   {"RETAINS", Align::right},
-                   {"STEPS", Align::right},
+                   {"BEHIND", Align::right},
                    {"P50", Align::right},
                    {"P99", Align::right},
                    {"MAX", Align::right},
-                   {"PUBLISHED", Align::right},
+                   {"CPU", Align::right},
+                   {"RETAINS", Align::right},
                    {"RESTARTS", Align::right}});
   std::string notes;
   const auto published = list.at("published_version").get<std::uint64_t>();
   for (const Json& reader : list.at("readers")) {
-    const std::string name = exact_text(reader.at("name"));
     table.add_row(
-        {name, exact_text(reader.at("plugin")) + " " + exact_text(reader.at("plugin_version")),
-         exact_text(reader.at("state")), exact_text(reader.at("generation")),
-         grouped_text(reader.at("version").get<std::uint64_t>()), lag_text(published, reader),
-         format_size(reader.at("retained_bytes").get<std::uint64_t>()),
-         grouped_text(reader.at("steps").get<std::uint64_t>()), duration_text(reader.at("callback_p50_ns")),
-         duration_text(reader.at("callback_p99_ns")), duration_text(reader.at("callback_max_ns")),
-         grouped_text(reader.at("publications").get<std::uint64_t>()), exact_text(reader.at("restarts"))});
-    if (const std::string error = exact_text(reader.at("last_error")); !error.empty()) {
-      notes += name + ": " + error + "\n";
-    }
-    for (const Json& library : reader.at("pinned_libraries"))
-      notes += name + ": " + exact_text(library) + "\n";
+        {exact_text(reader.at("name")),
+         exact_text(reader.at("plugin")) + " " + exact_text(reader.at("plugin_version")), state_text(reader),
+         exact_text(reader.at("generation")), grouped_text(reader.at("version").get<std::uint64_t>()),
+         lag_text(published, reader), duration_text(reader.at("lag_ns")),
+         duration_text(reader.at("callback_p50_ns")), duration_text(reader.at("callback_p99_ns")),
+         duration_text(reader.at("callback_max_ns")), duration_text(reader.at("cpu_ns")),
+         format_size(reader.at("retained_bytes").get<std::uint64_t>()), exact_text(reader.at("restarts"))});
+    notes += notes_text(reader);
   }
   if (table.empty())
     return "no readers; run one with perch load FILE, or drop its .so into the host's folder\n";
@@ -325,8 +342,10 @@ void add_named(CLI::App& app, Context& context, const std::string& command_name,
 }  // namespace
 
 void add_reader_commands(CLI::App& app, Context& context) {
-  add_command(app, "readers", "Every reader: state, generation, version, lag, callback times",
-              "perch readers")
+  add_command(
+      app, "readers",
+      "Every reader: state, generation, how far behind, times of its callbacks, CPU, memory, last error",
+      "perch readers")
       ->callback([&context] { context.run = [&context] { return readers(context); }; });
   add_load(app, context);
   add_swap(app, context);

@@ -42,6 +42,8 @@ std::string head_text(const Json& status) {
   const Json& log = status.at("log");
   text += line("log", "level " + exact_text(log.at("level")) + ", " + count_text(log.at("dropped")) +
                           " messages dropped");
+  for (const Json& reason : status.at("degraded")) text += line("DEGRADED", exact_text(reason));
+  if (!status.at("degraded").empty()) text += line("", "restart the host when convenient");
   if (commits.at("out_of_room").get<bool>()) {
     text += line("FULL", "as of when it filled up: " + exact_text(commits.at("out_of_room_reason")));
   }

@@ -54,6 +54,7 @@ void status(const Call& call) {
                     {"sources", sources_json(host)},
                     {"readers", readers_json(host, pinned)},
                     {"snapshots", snapshots_json(pinned)},
+                    {"degraded", host.readers.degraded()},
                     {"probation_ns", host.probation.count()},
                     {"events", host.events.published()},
                     {"log", {{"level", log::level()}, {"dropped", log::dropped()}}}};

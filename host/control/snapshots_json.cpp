@@ -1,5 +1,7 @@
 #include "control/snapshots_json.hpp"
 
+#include <algorithm>
+
 #include "base/units.hpp"
 #include "control/status_json.hpp"
 
@@ -32,9 +34,14 @@ Json snapshots_json(const std::vector<readers::PinnedVersion>& versions) {
 }
 
 Json readers_json(const Host& host, const std::vector<readers::PinnedVersion>& versions) {
+  const tree::SharedSnapshot published = host.store.reads().acquire();
+  const std::int64_t published_ns = published->snapshot().commit_time_ns();
   Json list = Json::array();
   for (const readers::ReaderStatus& reader : host.readers.readers()) {
+    const bool is_behind = reader.version < published->snapshot().version();
+    const std::int64_t seen_ns = reader.version_time_ns > 0 ? reader.version_time_ns : host.started_ns;
     list.push_back(to_json(reader));
+    list.back()["lag_ns"] = is_behind ? std::max<std::int64_t>(published_ns - seen_ns, 0) : 0;
     list.back()["retained_bytes"] = readers::retained_bytes(versions, reader.name);
   }
   return list;

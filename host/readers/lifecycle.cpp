@@ -315,7 +315,12 @@ void Lifecycle::publish_status() {
   for (const ReaderStatus& other : others_) {
     if (!readers_.contains(other.name)) entries.push_back({other, nullptr});
   }
-  board_.set(std::move(entries), std::move(holders));
+  std::vector<std::string> degraded = retired_.degraded();
+  for (const std::string& reason : degraded) {
+    if (!degraded_.contains(reason)) publish_event("host.degraded", "", 0, reason, "");
+  }
+  degraded_ = {degraded.begin(), degraded.end()};
+  board_.set(std::move(entries), std::move(holders), std::move(degraded));
 }
 
 void Lifecycle::publish_event(const char* kind, const std::string& reader, std::uint64_t generation,

@@ -122,6 +122,7 @@ class Lifecycle {
   std::map<std::string, Reader> readers_;
   std::set<std::string> unloaded_;
   std::vector<ReaderStatus> others_;
+  std::set<std::string> degraded_;  // as it was last told
   RetiredGenerations retired_;
   std::uint64_t generations_ = 0;  // numbered from 1, over all readers
 };

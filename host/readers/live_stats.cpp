@@ -1,5 +1,9 @@
 #include "readers/live_stats.hpp"
 
+#include <pthread.h>
+
+#include <ctime>
+
 #include "readers/text.hpp"
 
 namespace perch::readers {
@@ -44,10 +48,24 @@ std::map<std::string, MetricValue> Metrics::values() const {
   return values;
 }
 
-std::chrono::nanoseconds LiveStats::in_callback_for() const {
-  const std::chrono::nanoseconds began(callback_began_ns.load(std::memory_order_relaxed));
-  if (began.count() == 0) return began;
-  return std::chrono::steady_clock::now().time_since_epoch() - began;
+void CpuClock::begin() noexcept {
+  clockid_t clock = 0;
+  if (pthread_getcpuclockid(pthread_self(), &clock) != 0) return;
+  clock_.store(clock, std::memory_order_relaxed);
+  running_.store(true, std::memory_order_release);
+}
+
+void CpuClock::end() noexcept {
+  total_ns_.store(used_ns(), std::memory_order_relaxed);
+  running_.store(false, std::memory_order_release);
+}
+
+std::int64_t CpuClock::used_ns() const noexcept {
+  timespec used{};
+  // The thread may end in between: its clock is then no clock any more, and the total is there.
+  const bool is_known = running_.load(std::memory_order_acquire) &&
+                        clock_gettime(clock_.load(std::memory_order_relaxed), &used) == 0;
+  return is_known ? used.tv_sec * 1'000'000'000 + used.tv_nsec : total_ns_.load(std::memory_order_relaxed);
 }
 
 void LiveStats::copy_to(ReaderStatus& status) const {
@@ -59,6 +77,11 @@ void LiveStats::copy_to(ReaderStatus& status) const {
   status.callback_p50_ns = callbacks.quantile_ns(0.5);
   status.callback_p99_ns = callbacks.quantile_ns(0.99);
   status.callback_max_ns = callbacks.max_ns();
+  status.version_time_ns = version_time_ns.load(std::memory_order_relaxed);
+  const char* const name = callback.name();
+  status.callback = name != nullptr ? name : "";
+  status.callback_for_ns = callback.running_for().count();
+  status.cpu_ns = cpu.used_ns();
   status.metrics = metrics.values();
 }
 

@@ -52,6 +52,14 @@ MappedLibrary::MappedLibrary(const std::filesystem::path& path) {
       &search);
 }
 
+std::vector<CodeRange> MappedLibrary::code() const {
+  std::vector<CodeRange> ranges;
+  for (const Segment& segment : segments_) {
+    if (segment.executable) ranges.push_back({segment.begin, segment.begin + segment.size});
+  }
+  return ranges;
+}
+
 bool MappedLibrary::holds(const void* at, std::uint64_t size) const {
   const auto address = reinterpret_cast<std::uintptr_t>(at);
   return std::any_of(segments_.begin(), segments_.end(), [&](const Segment& segment) {

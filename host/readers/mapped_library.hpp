@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "readers/elf_entry.hpp"
+#include "readers/instance_guard.hpp"
 
 namespace perch::readers {
 
@@ -19,6 +20,7 @@ class MappedLibrary final : public EntryMemory {
   explicit MappedLibrary(const std::filesystem::path& path);
 
   bool is_listed() const noexcept { return !segments_.empty(); }
+  std::vector<CodeRange> code() const;
 
   /// Whether the range is this library's and readable.
   bool holds(const void* at, std::uint64_t size) const;

@@ -7,6 +7,7 @@
 #include <mutex>
 #include <vector>
 
+#include "readers/crash_signals.hpp"
 #include "readers/mapped_library.hpp"
 
 namespace perch::readers {
@@ -39,7 +40,11 @@ Result<std::unique_ptr<PluginLibrary>> PluginLibrary::load(const PluginFile& fil
   std::error_code error;
   // rtld_now: a missing symbol is found here, not in the middle of a callback. rtld_local: plugins see
   // nothing of each other.
-  self->library_.load(self->copy_, dll::load_mode::rtld_now | dll::load_mode::rtld_local, error);
+  {
+    const std::string label = self->label();
+    const LoadingScope loading(label);
+    self->library_.load(self->copy_, dll::load_mode::rtld_now | dll::load_mode::rtld_local, error);
+  }
   if (error) {
     const char* const why = dlerror();  // still the text of the dlopen that Boost made
     ::unlink(self->copy_.c_str());
@@ -53,7 +58,13 @@ Result<std::unique_ptr<PluginLibrary>> PluginLibrary::load(const PluginFile& fil
     return fail(std::move(refusal));
   }
   self->api_ = &self->library_.get<const perch_plugin_api>(PERCH_PLUGIN_SYMBOL);
+  self->code_ = MappedLibrary(self->copy_).code();
+  name_code(self->code_, self->label());
   return self;
+}
+
+std::string PluginLibrary::label() const {
+  return manifest_.id + " " + manifest_.version + ", generation " + std::to_string(generation_);
 }
 
 /// What the file said has been checked; the library's constructors have run since.
@@ -73,7 +84,11 @@ Result<void> PluginLibrary::check_api() const {
 
 std::string PluginLibrary::unload() {
   api_ = nullptr;
-  library_.unload();
+  {
+    const std::string name = label();
+    const LoadingScope unloading(name);
+    library_.unload();
+  }
   std::string held;
   if (is_library_mapped(copy_)) {
     const std::string flagged = why_library_never_unmaps(copy_);
@@ -81,6 +96,7 @@ std::string PluginLibrary::unload() {
         copy_.filename().string() + " stayed mapped: " +
         (flagged.empty() ? "a thread of the plugin, or a thread-local destructor, still holds it" : flagged);
   }
+  if (held.empty()) forget_code(code_);
   ::unlink(copy_.c_str());
   return held;
 }

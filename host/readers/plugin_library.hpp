@@ -9,6 +9,7 @@
 
 #include "base/result.hpp"
 #include "perch/plugin.h"
+#include "readers/instance_guard.hpp"
 #include "readers/manifest.hpp"
 #include "readers/plugin_file.hpp"
 
@@ -37,6 +38,12 @@ class PluginLibrary {
 
   const perch_plugin_api& api() const noexcept { return *api_; }
   const Manifest& manifest() const noexcept { return manifest_; }
+  /// Where its code lies in memory.
+  const std::vector<CodeRange>& code() const noexcept { return code_; }
+  /// Those that it made, of all its instances. It must not be unloaded while there are any.
+  const std::shared_ptr<PluginThreads>& threads() const noexcept { return threads_; }
+  /// "vwap 1.0.0, generation 3"
+  std::string label() const;
   std::uint64_t generation() const noexcept { return generation_; }
   std::uint64_t content_hash() const noexcept { return content_hash_; }
   /// The private copy; there as long as this is loaded.
@@ -54,6 +61,8 @@ class PluginLibrary {
   Manifest manifest_;
   std::uint64_t generation_ = 0;
   std::uint64_t content_hash_ = 0;
+  std::vector<CodeRange> code_;
+  const std::shared_ptr<PluginThreads> threads_ = std::make_shared<PluginThreads>();
   std::filesystem::path source_;
   std::filesystem::path copy_;
 };

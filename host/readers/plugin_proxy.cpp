@@ -6,6 +6,8 @@
 #include <utility>
 
 #include "base/assert.hpp"
+#include "readers/instance_guard.hpp"
+#include "readers/interposed_libc.hpp"
 #include "readers/rule_breaches.hpp"
 #include "readers/text.hpp"
 
@@ -35,8 +37,31 @@ Error error_of(const std::string& function, perch_result result, const perch_err
 
 }  // namespace
 
-PluginProxy::PluginProxy(const perch_plugin_api& api) noexcept
-    : api_(&api), sink_{sizeof sink_, 0, this, write} {}
+PluginProxy::PluginProxy(const perch_plugin_api& api, CallbackNote* note) noexcept
+    : api_(&api), note_(note), sink_{sizeof sink_, 0, this, write} {}
+
+namespace {
+
+/// While this lives, a function of the plugin runs on this thread, and everybody may know it.
+class InCallback {
+ public:
+  InCallback(const char* name, CallbackNote* note) noexcept : note_(note) {
+    if (note_ != nullptr) note_->begin(name, CallbackNote::Clock::now());
+    this_plugin_thread.callback = name;
+  }
+  ~InCallback() {
+    this_plugin_thread.callback = nullptr;
+    if (note_ != nullptr) note_->end();
+    end_forked_children();
+  }
+  InCallback(const InCallback&) = delete;
+  InCallback& operator=(const InCallback&) = delete;
+
+ private:
+  CallbackNote* const note_;
+};
+
+}  // namespace
 
 /// Calls one of the plugin's functions with a fresh perch_error. The interface allows no exception; one that
 /// comes anyway ends here, where it can still be destroyed by the library that threw it.
@@ -45,6 +70,7 @@ Result<void> PluginProxy::call(const char* function_name, Function&& function) {
   PERCH_ASSERT(std::this_thread::get_id() == thread_, "a plugin is called on its own thread only");
   perch_error error{};
   perch_result result = PERCH_FAILED;
+  const InCallback in_callback(function_name, note_);
   try {
     result = function(&error);
   } catch (const abi::__forced_unwind&) {

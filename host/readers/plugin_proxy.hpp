@@ -8,6 +8,7 @@
 
 #include "base/result.hpp"
 #include "perch/plugin.h"
+#include "readers/live_stats.hpp"
 
 namespace perch::readers {
 
@@ -19,8 +20,8 @@ class PluginProxy {
  public:
   static constexpr std::size_t state_bytes_max = std::size_t{1} << 30;
 
-  /// `api` lives until destroy has returned.
-  explicit PluginProxy(const perch_plugin_api& api) noexcept;
+  /// `api` and `note`, where given, live until destroy has returned; the latter says which function runs.
+  explicit PluginProxy(const perch_plugin_api& api, CallbackNote* note = nullptr) noexcept;
   PluginProxy(const PluginProxy&) = delete;  // a plugin may have kept the sink's address
   PluginProxy& operator=(const PluginProxy&) = delete;
 
@@ -45,6 +46,7 @@ class PluginProxy {
   perch_result append(const void* bytes, std::size_t size);
 
   const perch_plugin_api* api_;
+  CallbackNote* note_;
   void* instance_ = nullptr;
   State state_ = State::none;
   std::thread::id thread_;  // constant from create on

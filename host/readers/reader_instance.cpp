@@ -1,10 +1,14 @@
 #include "readers/reader_instance.hpp"
 
+#include <unistd.h>
+
+#include <algorithm>
 #include <utility>
 
 #include "base/assert.hpp"
 #include "base/log.hpp"
 #include "base/units.hpp"
+#include "readers/crash_signals.hpp"
 
 namespace perch::readers {
 namespace {
@@ -32,10 +36,14 @@ ReaderInstance::ReaderInstance(const HostParts& host, std::shared_ptr<PluginLibr
       catches_up_(host.catches_up),
       checkpoint_every_(host.checkpoint),
       library_(std::move(library)),
+      guard_(std::make_shared<InstanceGuard>(reader_, library_->label(), library_->code(),
+                                             library_->threads(), on_fault_)),
       tables_(library_->manifest(), host.catalog, reader_),
       services_(reader_, library_->generation(), host.events, stats_),
       pins_(reads_, tables_, stats_->pins),
-      proxy_(library_->api()) {}
+      proxy_(library_->api(), &stats_->callback) {
+  host.watchdog.watch(reader_, library_->generation(), stats_);
+}
 
 // ---- Manager thread
 
@@ -117,14 +125,28 @@ Result<SavedState> ReaderInstance::call(Command command, Nanoseconds wait, const
     wake();
   }
   const std::uint64_t ticket = ticket_;
-  const bool settled =
-      answered_.wait_until(lock, deadline, [&] { return answered_ticket_ == ticket || ended_; });
+  const bool settled = wait_for(lock, deadline, [&] { return answered_ticket_ == ticket || ended_; });
   if (answered_ticket_ == ticket) return std::exchange(reply_, SavedState{});
   command_ = Command::none;
   ++ticket_;  // what it may still answer is too late (invariant 2)
+  if (guard_->has_crashed()) return fail(guard_->crash_error());
   if (settled) return fail(fault_ ? *fault_ : Error{ErrorKind::failed, "its thread has ended", {}});
   return fail(ErrorKind::timeout,
               "reader " + reader_ + " did not " + what + " within " + format_duration(wait));
+}
+
+/// False: neither the condition came true nor the thread crashed within the time. (A thread that is parked in
+/// a signal handler can notify nobody.)
+template <class Condition>
+bool ReaderInstance::wait_for(std::unique_lock<std::mutex>& lock, Clock::time_point deadline,
+                              const Condition& condition) {
+  constexpr auto look_again = std::chrono::milliseconds(10);
+  while (!condition() && !guard_->has_crashed()) {
+    const auto now = Clock::now();
+    if (now >= deadline) return false;
+    answered_.wait_until(lock, std::min(deadline, now + look_again));
+  }
+  return true;
 }
 
 /// The thread waits for orders on the condition, for commits on the tree's signal.
@@ -150,7 +172,7 @@ bool ReaderInstance::wait_ended(Nanoseconds wait) {
   {
     std::unique_lock lock(mutex_);
     if (!thread_.is_joinable()) return true;
-    if (!answered_.wait_until(lock, deadline, [&] { return ended_; })) return false;
+    if (!wait_for(lock, deadline, [&] { return ended_; }) || !ended_) return false;
   }
   return thread_.join_within(deadline - Clock::now() + std::chrono::milliseconds(1));
 }
@@ -160,7 +182,15 @@ void ReaderInstance::abandon() {
   thread_.detach();
 }
 
+void ReaderInstance::release_parked() {
+  PERCH_ASSERT(is_parked(), "only what a parked thread holds can be taken from it");
+  services_.silence();
+  pins_.release();
+  drop_checkpoint();
+}
+
 std::optional<Error> ReaderInstance::fault() const {
+  if (guard_->has_crashed()) return guard_->crash_error();
   const std::lock_guard lock(mutex_);
   return fault_;
 }
@@ -174,6 +204,12 @@ void ReaderInstance::run() {
     ~Ending() { instance.mark_ended(); }
   } const ending{*this};
 
+  // The libraries' thread-local destructors run after this: by then the guard is only known as the thread's.
+  const AlternateStack stack;
+  this_plugin_thread.guard = guard_.get();
+  this_plugin_thread.is_readers = true;
+  stats_->thread.store(::gettid(), std::memory_order_relaxed);
+  stats_->cpu.begin();
   tables_.breaches().own_this_thread();
   services_.begin_on_this_thread();
   auto created = proxy_.create(services_.host(), config_);
@@ -323,9 +359,7 @@ bool ReaderInstance::step() {
     stats_->first_step_ns.store(unix_now_ns(), std::memory_order_relaxed);
   pins_.begin_step(begun);
   services_.set_version(pins_.current_version());
-  stats_->callback_began_ns.store(Nanoseconds(begun.time_since_epoch()).count(), std::memory_order_relaxed);
   auto done = proxy_.on_commit(pins_.previous(), pins_.current());
-  stats_->callback_began_ns.store(0, std::memory_order_relaxed);
   stats_->callbacks.record(Nanoseconds(Clock::now() - begun).count());
   pins_.end_step();
   if (!done) {
@@ -333,6 +367,7 @@ bool ReaderInstance::step() {
     return false;
   }
   stats_->version.store(pins_.current_version(), std::memory_order_relaxed);
+  stats_->version_time_ns.store(pins_.current()->view.commit_time_ns(), std::memory_order_relaxed);
   stats_->steps.fetch_add(1, std::memory_order_relaxed);
   save_checkpoint_when_due();
   step_due_ = begun + Nanoseconds(services_.wake_interval_ns());
@@ -368,6 +403,9 @@ void ReaderInstance::set_fault(Error error) {
 }
 
 void ReaderInstance::mark_ended() {
+  stats_->cpu.end();
+  stats_->thread.store(0, std::memory_order_relaxed);
+  this_plugin_thread.callback = "a thread-local destructor";
   bool unexpected = false;
   {
     const std::lock_guard lock(mutex_);

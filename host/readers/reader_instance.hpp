@@ -17,12 +17,14 @@
 
 #include "base/result.hpp"
 #include "readers/host_services.hpp"
+#include "readers/instance_guard.hpp"
 #include "readers/joinable_thread.hpp"
 #include "readers/plugin_library.hpp"
 #include "readers/plugin_proxy.hpp"
 #include "readers/saved_state.hpp"
 #include "readers/snapshot_access.hpp"
 #include "readers/step_pins.hpp"
+#include "readers/watchdog.hpp"
 
 namespace perch::readers {
 
@@ -36,6 +38,7 @@ struct HostParts {
   /// hangs for ever may look at it later than the manager ends.
   std::shared_ptr<const std::atomic<bool>> catches_up;
   std::chrono::nanoseconds checkpoint{0};  ///< how often a running instance saves its state; 0: never
+  Watchdog& watchdog;
 };
 
 /// Thread safety: the public methods are for the manager thread, but for stats().
@@ -86,8 +89,13 @@ class ReaderInstance : public std::enable_shared_from_this<ReaderInstance> {
   /// For a hung one when the host ends: it is left alone for good, and says nothing any more.
   void abandon();
 
-  /// Why it ended by itself: its on_commit failed.
+  /// Why it ended by itself: its on_commit failed, or its code crashed.
   std::optional<Error> fault() const;
+  /// Its thread is parked for ever (see InstanceGuard): it never ends.
+  bool is_parked() const noexcept { return guard_->is_readers_thread_parked(); }
+  /// Gives up what a parked thread holds of the tree. Nobody else uses it any more: the thread is inside a
+  /// function of the plugin, where the pins are at rest; has_crashed's acquire makes what it did visible.
+  void release_parked();
   const std::shared_ptr<LiveStats>& stats() const noexcept { return stats_; }
 
  private:
@@ -98,6 +106,9 @@ class ReaderInstance : public std::enable_shared_from_this<ReaderInstance> {
   };
 
   Result<SavedState> call(Command command, Nanoseconds wait, const char* what);
+  template <class Condition>
+  bool wait_for(std::unique_lock<std::mutex>& lock, std::chrono::steady_clock::time_point deadline,
+                const Condition& condition);
   void post(Command command);
   void wake();
 
@@ -130,6 +141,7 @@ class ReaderInstance : public std::enable_shared_from_this<ReaderInstance> {
   const Nanoseconds checkpoint_every_;
   const std::shared_ptr<PluginLibrary> library_;
   const std::shared_ptr<LiveStats> stats_ = std::make_shared<LiveStats>();
+  const std::shared_ptr<InstanceGuard> guard_;
   const BoundTables tables_;
 
   // Of the reader's thread.

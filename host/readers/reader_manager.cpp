@@ -13,10 +13,13 @@
 #include "base/assert.hpp"
 #include "base/log.hpp"
 #include "base/unique_fd.hpp"
+#include "readers/crash_signals.hpp"
 #include "readers/folder_readers.hpp"
+#include "readers/interposed_libc.hpp"
 #include "readers/lifecycle.hpp"
 #include "readers/plugin_folder.hpp"
 #include "readers/status_board.hpp"
+#include "readers/watchdog.hpp"
 
 namespace perch::readers {
 namespace {
@@ -48,12 +51,16 @@ struct ReaderManager::Parts {
   /// A request. Null: it cannot be carried out, say so.
   using Request = std::function<void(Lifecycle*)>;
 
-  Parts(ReadersSpec given, const tables::Catalog& tables, tree::ReadSide& read_side, EventHub& hub)
+  Parts(ReadersSpec given, const tables::Catalog& tables, tree::ReadSide& read_side, EventHub& hub,
+        std::function<std::vector<tree::RetainedVersion>()> retained)
       : spec(std::move(given)),
         catalog(tables),
         reads(read_side),
         events(hub),
-        wake_fd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+        wake_fd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+        watchdog(
+            {spec.callback_deadline, spec.retain_warning_bytes}, events, [this] { return board.pins(); },
+            std::move(retained)) {}
 
   void wake() const noexcept {
     const std::uint64_t one = 1;
@@ -72,6 +79,7 @@ struct ReaderManager::Parts {
   EventHub& events;
   const UniqueFd wake_fd;
   StatusBoard board;
+  Watchdog watchdog;                   // behind what it looks at
   std::optional<PluginFolder> folder;  // the manager thread's, once it runs
   std::thread thread;
   std::atomic<bool> left_threads{false};
@@ -124,9 +132,9 @@ void ReaderManager::Parts::wait(std::optional<SteadyTime> until) {
 
 void ReaderManager::Parts::run(DisabledReaders disabled, std::promise<void> settled) {
   pthread_setname_np(pthread_self(), "readers");
-  Lifecycle lifecycle(spec,
-                      HostParts{catalog, reads, events, [this] { wake(); }, catches_up, spec.checkpoint},
-                      std::move(disabled), board);
+  Lifecycle lifecycle(
+      spec, HostParts{catalog, reads, events, [this] { wake(); }, catches_up, spec.checkpoint, watchdog},
+      std::move(disabled), board);
   FolderReaders folder_readers(spec, catalog, lifecycle);
   look_at_folder(folder_readers, SteadyTime::clock::now());
   folder_readers.warn_of_missing();
@@ -149,8 +157,8 @@ void ReaderManager::Parts::run(DisabledReaders disabled, std::promise<void> sett
 // ---- ReaderManager
 
 ReaderManager::ReaderManager(ReadersSpec spec, const tables::Catalog& catalog, tree::ReadSide& reads,
-                             EventHub& events)
-    : parts_(std::make_unique<Parts>(std::move(spec), catalog, reads, events)) {}
+                             EventHub& events, std::function<std::vector<tree::RetainedVersion>()> retained)
+    : parts_(std::make_unique<Parts>(std::move(spec), catalog, reads, events, std::move(retained))) {}
 
 ReaderManager::~ReaderManager() { stop(); }
 
@@ -165,10 +173,13 @@ Result<void> ReaderManager::start() {
   }
   auto disabled = DisabledReaders::read(parts_->spec.disabled_file);
   if (!disabled) return fail(disabled.error());
+  install_interposed_libc();
+  install_crash_signals();
   {
     const std::lock_guard lock(parts_->mutex);
     parts_->accepts_requests = true;
   }
+  parts_->watchdog.start();
   std::promise<void> settled;
   auto have_settled = settled.get_future();
   parts_->thread = std::thread([this, list = std::move(*disabled), promise = std::move(settled)]() mutable {
@@ -186,6 +197,7 @@ void ReaderManager::stop() {
   }
   parts_->wake();
   parts_->thread.join();
+  parts_->watchdog.stop();
 }
 
 bool ReaderManager::left_threads_behind() const {
@@ -272,6 +284,8 @@ void ReaderManager::catch_up() {
   parts_->catches_up->store(true, std::memory_order_relaxed);
   parts_->wake();
 }
+
+std::vector<std::string> ReaderManager::degraded() const { return parts_->board.degraded(); }
 
 std::vector<PinHolder> ReaderManager::pins() const { return parts_->board.pins(); }
 

@@ -84,6 +84,10 @@ struct ReaderStatus {
   std::int64_t first_step_ns = 0;  ///< when its first step began, in nanoseconds since 1970; 0: none yet
   std::uint64_t publications = 0;
   std::uint64_t restarts = 0;
+  std::int64_t version_time_ns = 0;  ///< when `version` was committed, in nanoseconds since 1970; 0: none yet
+  std::string callback;              ///< the plugin's function that runs now; "": none
+  std::int64_t callback_for_ns = 0;
+  std::int64_t cpu_ns = 0;  ///< what its thread has used of the processor
   std::int64_t callback_p50_ns = 0;
   std::int64_t callback_p99_ns = 0;
   std::int64_t callback_max_ns = 0;
@@ -119,7 +123,10 @@ class ReaderManager {
   template <class T>
   using Done = std::function<void(Result<T>)>;
 
-  ReaderManager(ReadersSpec spec, const tables::Catalog& catalog, tree::ReadSide& reads, EventHub& events);
+  /// `retained`: what hangs on pinned versions, for the watchdog; thread safe. Empty: it says nothing of
+  /// that.
+  ReaderManager(ReadersSpec spec, const tables::Catalog& catalog, tree::ReadSide& reads, EventHub& events,
+                std::function<std::vector<tree::RetainedVersion>()> retained = {});
   ~ReaderManager();
 
   /// Starts the manager thread; returns when the instances of the config and the files of the folder have
@@ -157,6 +164,9 @@ class ReaderManager {
   void catch_up();
 
   std::vector<ReaderStatus> readers() const;
+  /// Generations that should be gone and are not, since their code may still run: reasons to restart the host
+  /// when convenient. Empty: none.
+  std::vector<std::string> degraded() const;
   /// Every pin of every generation that is still there: running, suspended, or hanging on its way out.
   std::vector<PinHolder> pins() const;
 

@@ -31,13 +31,27 @@ bool RetiredGenerations::end_instance(Generation& generation, const std::string&
     generation.instance.reset();
     return true;
   }
-  const std::uint64_t number = generation.plugin->generation();
-  const std::string text = "generation " + std::to_string(number) + " did not end within " +
-                           format_duration(wait) + ": it stays loaded until its callback returns";
-  spdlog::error("reader {}: {}", reader, text);
-  add_note(reader, number, text);
-  hung_.push_back({std::exchange(generation, {}), reader});
+  if (generation.instance->is_parked()) {
+    generation.instance->release_parked();
+    const std::string crash = generation.instance->fault()->message;
+    keep(std::exchange(generation, {}), reader, "crashed", crash + ", and its library stays mapped");
+    hung_.back().is_parked = true;
+    return false;
+  }
+  keep(std::exchange(generation, {}), reader, "retired, but hangs in a callback",
+       "did not end within " + format_duration(wait) + ": it stays loaded until its callback returns");
   return false;
+}
+
+/// Returns the text, with the generation's number.
+std::string RetiredGenerations::keep(Generation generation, const std::string& reader, const char* what,
+                                     std::string text) {
+  const std::uint64_t number = generation.plugin->generation();
+  text = "generation " + std::to_string(number) + " " + text;
+  spdlog::error("reader {}: {}; restart the host when convenient", reader, text);
+  add_note(reader, number, text);
+  hung_.push_back({std::move(generation), reader, what, text});
+  return text;
 }
 
 std::string RetiredGenerations::retire(Generation generation, const std::string& reader) {
@@ -47,8 +61,13 @@ std::string RetiredGenerations::retire(Generation generation, const std::string&
 std::string RetiredGenerations::retire(Generation generation, const std::string& reader,
                                        std::chrono::nanoseconds wait) {
   if (!generation.plugin) return {};
-  if (end_instance(generation, reader, wait)) return close(std::move(generation), reader);
-  return "it hangs, and stays loaded until its callback returns";
+  if (!end_instance(generation, reader, wait)) return hung_.back().text;
+  if (const int threads = generation.plugin->threads()->count(); threads > 0) {
+    return keep(std::move(generation), reader, "left threads running",
+                "left " + std::to_string(threads) + (threads == 1 ? " thread" : " threads") +
+                    " running: it stays mapped until they end (destroy must end the plugin's threads)");
+  }
+  return close(std::move(generation), reader);
 }
 
 std::string RetiredGenerations::close(Generation generation, const std::string& reader) {
@@ -63,21 +82,40 @@ std::string RetiredGenerations::close(Generation generation, const std::string& 
   return held;
 }
 
+bool RetiredGenerations::has_come_back(Hung& hung) {
+  if (ReaderInstance* const instance = hung.generation.instance.get()) {
+    if (!hung.is_parked && instance->is_parked()) {  // crashed where it had hung
+      instance->release_parked();
+      hung.is_parked = true;
+    }
+    if (hung.is_parked || !instance->wait_ended(std::chrono::nanoseconds(0))) return false;
+    hung.generation.instance.reset();
+  }
+  return hung.generation.plugin->threads()->count() == 0;
+}
+
 void RetiredGenerations::tick() {
   for (auto at = hung_.begin(); at != hung_.end();) {
-    if (!at->generation.instance->wait_ended(std::chrono::nanoseconds(0))) {
+    if (!has_come_back(*at)) {
       ++at;
       continue;
     }
-    at->generation.instance.reset();
     drop_note(at->generation.plugin->generation());
     close(std::move(at->generation), at->reader);
     at = hung_.erase(at);
   }
 }
 
+std::vector<std::string> RetiredGenerations::degraded() const {
+  std::vector<std::string> reasons;
+  for (const Hung& hung : hung_) reasons.push_back("reader " + hung.reader + ": " + hung.text);
+  return reasons;
+}
+
 void RetiredGenerations::abandon_hung() {
-  for (const Hung& hung : hung_) hung.generation.instance->abandon();
+  for (const Hung& hung : hung_) {
+    if (hung.generation.instance) hung.generation.instance->abandon();
+  }
 }
 
 std::vector<std::string> RetiredGenerations::notes(const std::string& reader) const {
@@ -92,8 +130,9 @@ std::vector<std::string> RetiredGenerations::notes(const std::string& reader) co
 std::vector<HolderEntry> RetiredGenerations::holders() const {
   std::vector<HolderEntry> holders;
   for (const Hung& hung : hung_) {
-    holders.push_back({hung.reader, hung.generation.plugin->generation(), "retired, but hangs in a callback",
-                       hung.generation.instance->stats()});
+    if (!hung.generation.instance) continue;
+    holders.push_back(
+        {hung.reader, hung.generation.plugin->generation(), hung.what, hung.generation.instance->stats()});
   }
   return holders;
 }

@@ -27,8 +27,11 @@ class RetiredGenerations {
   bool end_instance(Generation& generation, const std::string& reader, std::chrono::nanoseconds wait);
   /// Only asks, so that many can end at once.
   static void request_end(const Generation& generation);
-  /// Closes the hung ones that came back.
+  /// Closes the hung ones that came back, and those whose last thread has ended.
   void tick();
+  /// What should be gone and is not, since its code may still run: reasons to restart the host when
+  /// convenient.
+  std::vector<std::string> degraded() const;
   /// Whether tick has something to look at.
   bool has_hung() const noexcept { return !hung_.empty(); }
   /// For the host's end: leaves the hung ones alone for good.
@@ -46,10 +49,15 @@ class RetiredGenerations {
     std::string text;
   };
   struct Hung {
-    Generation generation;
+    Generation generation;  // without an instance: only its threads are left
     std::string reader;
+    const char* what;        // for what it holds its versions
+    std::string text;        // why it is still there
+    bool is_parked = false;  // for good: nothing to look at any more
   };
 
+  std::string keep(Generation generation, const std::string& reader, const char* what, std::string text);
+  bool has_come_back(Hung& hung);
   std::string close(Generation generation, const std::string& reader);
   void add_note(const std::string& reader, std::uint64_t generation, std::string text);
   void drop_note(std::uint64_t generation);

@@ -1,5 +1,7 @@
 #include "readers/status_board.hpp"
 
+#include <string_view>
+
 namespace perch::readers {
 
 void HolderEntry::add_pins(std::vector<PinHolder>& pins) const {
@@ -8,7 +10,8 @@ void HolderEntry::add_pins(std::vector<PinHolder>& pins) const {
     const auto held_for = std::chrono::steady_clock::now() - note.since();
     if (version != 0) pins.push_back({reader, generation, for_what, version, held_for});
   };
-  const bool in_step = live->in_callback_for().count() != 0;
+  const char* const callback = live->callback.name();
+  const bool in_step = callback != nullptr && callback == std::string_view("on_commit");
   for (const PinNote& note : live->pins) {
     add(note, !what.empty() ? what : in_step ? "current step" : "start of its next step");
   }

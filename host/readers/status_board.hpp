@@ -35,8 +35,10 @@ struct HolderEntry {
 /// Thread safe.
 class StatusBoard {
  public:
-  void set(std::vector<StatusEntry> entries, std::vector<HolderEntry> holders) {
+  void set(std::vector<StatusEntry> entries, std::vector<HolderEntry> holders,
+           std::vector<std::string> degraded) {
     const std::lock_guard lock(mutex_);
+    degraded_.swap(degraded);
     entries_.swap(entries);
     holders_.swap(holders);
   }
@@ -45,6 +47,11 @@ class StatusBoard {
     const std::lock_guard lock(mutex_);
     for (const StatusEntry& entry : entries_) readers.push_back(entry.now());
     return readers;
+  }
+
+  std::vector<std::string> degraded() const {
+    const std::lock_guard lock(mutex_);
+    return degraded_;
   }
 
   std::vector<PinHolder> pins() const {
@@ -58,6 +65,7 @@ class StatusBoard {
   mutable std::mutex mutex_;
   std::vector<StatusEntry> entries_;
   std::vector<HolderEntry> holders_;
+  std::vector<std::string> degraded_;
 };
 
 }  // namespace perch::readers

@@ -303,7 +303,7 @@ Result<void> Lifecycle::rehearse_restore(Reader& reader, const Generation& next,
 void Lifecycle::end_probation(Reader& reader) {
   const Probation& probation = *reader.probation;
   const auto limit = std::max<std::chrono::nanoseconds>((probation.ends - probation.began) / 2, callback_min);
-  const auto running = reader.generation.instance->stats()->in_callback_for();
+  const auto running = reader.generation.instance->stats()->callback.running_for();
   if (running <= limit) return finish_probation(reader);
   bring_back_old(reader, "did not finish its step within the probation: it has been in on_commit for " +
                              format_duration(running));
