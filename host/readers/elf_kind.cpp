@@ -125,6 +125,10 @@ Result<RegularFile> open_regular(const std::filesystem::path& path, int flags) {
     if (errno == ENOENT) error.value().kind = ErrorKind::not_found;
     return error;
   }
+  return regular_file(std::move(fd), path);
+}
+
+Result<RegularFile> regular_file(UniqueFd fd, const std::filesystem::path& path) {
   struct stat status {};
   if (::fstat(fd.get(), &status) != 0) return fail_errno(path.string());
   if (const std::string other = what_mode_says(status.st_mode); !other.empty()) {

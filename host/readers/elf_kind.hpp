@@ -25,5 +25,7 @@ struct RegularFile {
 /// Opens it for reading, and never waits for a FIFO's writer. `flags`: O_NOFOLLOW, or 0. Errors: `not_found`;
 /// `refused` for a directory, a device … and a link that is not to be followed.
 Result<RegularFile> open_regular(const std::filesystem::path& path, int flags);
+/// The same of what has been opened already.
+Result<RegularFile> regular_file(UniqueFd fd, const std::filesystem::path& path);
 
 }  // namespace perch::readers

@@ -47,7 +47,7 @@ void Lifecycle::handle_fault(Reader& reader, const Error& cause) {
   const bool crashed = cause.kind == ErrorKind::crashed;
   if (crashed) publish_event("reader.crashed", name, reader.generation_number, cause.message, reader.file);
   if (reader.probation) return bring_back_old(reader, cause.message);
-  reader.set_error(full_text(cause));
+  reader.set_error(short_text(cause));
   if (!crashed)
     publish_event("reader.failed", name, reader.generation_number, reader.last_error, reader.file);
   keep_checkpoint_of(reader);
@@ -110,7 +110,7 @@ void Lifecycle::enable(const std::string& name, const Done<ReaderStatus>& done) 
                       reader.state == ReaderState::failed;
   if (stands) {
     if (auto started = start_from_file(reader); !started) {
-      reader.set_error("enable: " + full_text(started.error()));
+      reader.set_error("enable: " + short_text(started.error()));
       publish_status();
       return done(fail(of_reader(name, started.error())));
     }
@@ -126,7 +126,7 @@ void Lifecycle::enable(const std::string& name, const Done<ReaderStatus>& done) 
 /// For a reader of which nothing runs. On failure it is as it was.
 Result<void> Lifecycle::start_from_file(Reader& reader) {
   const std::string& name = reader.spec.name;
-  auto file = PluginFile::open(reader.file);
+  auto file = PluginFile::open_trusted(reader.file, spec_.folder);
   if (!file) return fail(file.error());
   if (file->manifest().id != reader.spec.plugin) {
     return fail(ErrorKind::refused, reader.file.string() + " is plugin " + file->manifest().id +

@@ -23,6 +23,11 @@ std::string no_such_plugin(const std::string& plugin, const std::filesystem::pat
 FolderReaders::FolderReaders(const ReadersSpec& spec, const tables::Catalog& catalog, Lifecycle& lifecycle)
     : spec_(spec), catalog_(catalog), lifecycle_(lifecycle) {}
 
+void FolderReaders::look_at_attributes(const std::string& name) {
+  const auto file = files_.find(name);
+  if (file != files_.end() && !file->second.refusal.empty()) look_at(name);
+}
+
 void FolderReaders::look_at(const std::string& name) {
   std::error_code error;
   const auto status = std::filesystem::symlink_status(spec_.folder / name, error);
@@ -81,7 +86,7 @@ void FolderReaders::look_at_file(const std::string& name) {
     postponed_.insert(name);
     return;
   }
-  auto file = PluginFile::open(path);
+  auto file = PluginFile::open_trusted(path, spec_.folder);
   if (!file) {
     if (file.error().kind == ErrorKind::not_found) return look_at_removed(name);
     return refuse(name, file.error());
@@ -145,7 +150,7 @@ Result<void> FolderReaders::start_readers(const std::string& name, const PluginF
                         : "unload it first with `perch unload " + instance.name + "`"));
     }
     // Every reader has a generation of its own, copied from a descriptor of its own.
-    auto again = PluginFile::open(file.path());
+    auto again = PluginFile::open_trusted(file.path(), spec_.folder);
     if (!again) return fail(again.error());
     if (auto running = lifecycle_.keep_running(std::move(*again), instance); !running) return running;
   }
@@ -173,6 +178,7 @@ void FolderReaders::refuse(const std::string& name, const Error& error) {
   if (file.refusal == file.last_refusal) return;
   file.last_refusal = file.refusal;
   const auto readers = readers_of(spec_.folder / name);
+  if (!file.waits_for.empty()) lifecycle_.note_error(file.waits_for, file.refusal);
   for (const std::string& reader : readers) lifecycle_.note_error(reader, file.refusal);
   lifecycle_.publish_event("reader.refused", readers.empty() ? "" : readers.front(), 0, file.refusal,
                            spec_.folder / name);

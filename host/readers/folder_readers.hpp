@@ -24,6 +24,8 @@ class FolderReaders {
 
   /// A file came, changed or went: the folder is looked at to see which.
   void look_at(const std::string& name);
+  /// A file's owner or mode changed: one that was refused may be good now.
+  void look_at_attributes(const std::string& name);
   /// Changes that came while their reader was in probation, and files whose reader's name was taken: those
   /// that can be looked at now.
   void look_at_postponed();

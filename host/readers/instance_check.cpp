@@ -22,7 +22,7 @@ std::map<std::string, Manifest> read_folder(const std::filesystem::path& folder,
   std::sort(files.begin(), files.end());
   std::map<std::string, Manifest> plugins;
   for (const auto& path : files) {
-    const auto file = PluginFile::open(path);
+    const auto file = PluginFile::open_trusted(path, folder);
     if (!file) {
       check.warnings.push_back(full_text(file.error()));
     } else {

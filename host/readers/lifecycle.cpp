@@ -141,7 +141,7 @@ Result<void> Lifecycle::keep_running(PluginFile file, InstanceSpec spec) {
 void Lifecycle::load(const std::filesystem::path& file, std::string name, std::string config,
                      const Done<ReaderStatus>& done) {
   if (config.empty()) config = "{}";
-  auto opened = PluginFile::open(file);
+  auto opened = PluginFile::open_trusted(file, spec_.folder);
   if (!opened) return done(fail(opened.error()));
   if (name.empty()) name = opened->manifest().id;
   if (auto checked = check_name(name); !checked) return done(fail(checked.error()));
@@ -163,7 +163,7 @@ void Lifecycle::load(const std::filesystem::path& file, std::string name, std::s
   if (auto running = run_again(reader); !running) {
     retired_.retire(std::move(reader.generation), name);
     readers_.erase(name);
-    publish_event("reader.refused", name, 0, full_text(running.error()), file);
+    publish_event("reader.refused", name, 0, short_text(running.error()), file);
     publish_status();
     return done(fail(of_reader(name, running.error())));
   }

@@ -9,7 +9,7 @@
 #include <memory>
 
 #include "readers/elf_entry.hpp"
-#include "readers/elf_kind.hpp"
+#include "readers/file_policy.hpp"
 
 namespace perch::readers {
 namespace {
@@ -57,12 +57,21 @@ std::string hex(std::uint64_t number) {
 }  // namespace
 
 Result<PluginFile> PluginFile::open(const std::filesystem::path& path) {
+  auto opened = open_regular(path, O_NOFOLLOW);
+  return opened ? read(std::move(*opened), path) : fail(opened.error());
+}
+
+Result<PluginFile> PluginFile::open_trusted(const std::filesystem::path& path,
+                                            const std::filesystem::path& watched_folder) {
+  auto opened = readers::open_trusted(path, watched_folder);
+  return opened ? read(std::move(*opened), path) : fail(opened.error());
+}
+
+Result<PluginFile> PluginFile::read(RegularFile opened, const std::filesystem::path& path) {
   PluginFile file;
   file.path_ = path;
-  auto opened = open_regular(path, O_NOFOLLOW);
-  if (!opened) return fail(opened.error());
-  if (opened->size > bytes_max) return fail(ErrorKind::refused, path.string() + " is larger than 1 GiB");
-  file.fd_ = std::move(opened->fd);
+  if (opened.size > bytes_max) return fail(ErrorKind::refused, path.string() + " is larger than 1 GiB");
+  file.fd_ = std::move(opened.fd);
   auto manifest = read_manifest(file.fd_.get(), path);
   if (!manifest) return fail(manifest.error());
   file.manifest_ = std::move(*manifest);

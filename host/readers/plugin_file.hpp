@@ -10,6 +10,7 @@
 
 #include "base/result.hpp"
 #include "base/unique_fd.hpp"
+#include "readers/elf_kind.hpp"
 #include "readers/manifest.hpp"
 
 namespace perch::readers {
@@ -19,8 +20,12 @@ class PluginFile {
  public:
   static constexpr std::uint64_t bytes_max = std::uint64_t{1} << 30;
 
-  /// Opens the file and reads its manifest. Errors say what the file is instead of a plugin.
+  /// Opens the file, whoever may have written it, and reads its manifest. Errors say what the file is instead
+  /// of a plugin.
   static Result<PluginFile> open(const std::filesystem::path& path);
+  /// The same of a file that the host may load code from, see open_trusted.
+  static Result<PluginFile> open_trusted(const std::filesystem::path& path,
+                                         const std::filesystem::path& watched_folder);
 
   const std::filesystem::path& path() const noexcept { return path_; }
   /// Shows it, from now on, as the file that this one is a copy of.
@@ -47,6 +52,7 @@ class PluginFile {
     timespec changed{};
   };
 
+  static Result<PluginFile> read(RegularFile opened, const std::filesystem::path& path);
   Result<void> check_content(int copy) const;
 
   std::filesystem::path path_;

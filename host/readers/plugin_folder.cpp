@@ -49,14 +49,15 @@ Result<PluginFolder> PluginFolder::watch(std::filesystem::path folder) {
 bool PluginFolder::add_watch() {
   watch_ = inotify_add_watch(inotify_.get(), folder_.c_str(),
                              IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_CREATE |
-                                 IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR);
+                                 IN_DELETE_SELF | IN_MOVE_SELF | IN_ATTRIB | IN_ONLYDIR);
   return watch_ >= 0;
 }
 
-void PluginFolder::mark(const std::string& name, Time now) {
+void PluginFolder::mark(const std::string& name, Time now, bool is_content) {
   if (!is_plugin_name(name)) return;
   const auto [change, is_new] = changes_.try_emplace(name, Change{now, now + quiet_time_max});
   change->second.settled = std::min(now + quiet_time, change->second.latest);
+  change->second.is_content |= is_content;
 }
 
 /// What is there, and what was.
@@ -99,6 +100,10 @@ void PluginFolder::read_events(Time now) {
         watch_ = -1;
         look_again_ = now + lost_folder_look_again;
         mark_all(now);
+      } else if ((event.mask & IN_ATTRIB) != 0) {
+        // The folder's own: it may be safe now. A file that has never been taken is still being written.
+        if (event.len == 0) mark_all(now);
+        if (event.len > 0 && known_.contains(name)) mark(name, now, false);
       } else if (event.len > 0) {
         if ((event.mask & IN_CREATE) == 0 || is_link(folder_ / name)) {
           mark(name, now);
@@ -111,19 +116,19 @@ void PluginFolder::read_events(Time now) {
   }
 }
 
-std::vector<std::string> PluginFolder::take_settled(Time now) {
+std::vector<PluginFolder::Settled> PluginFolder::take_settled(Time now) {
   look_for_folder(now);
-  std::vector<std::string> names;
+  std::vector<Settled> settled;
   for (auto at = changes_.begin(); at != changes_.end();) {
     if (at->second.settled > now) {
       ++at;
       continue;
     }
-    names.push_back(at->first);
+    settled.push_back({at->first, at->second.is_content});
     known_.insert(at->first);
     at = changes_.erase(at);
   }
-  return names;
+  return settled;
 }
 
 std::optional<PluginFolder::Time> PluginFolder::next_due() const {

@@ -29,9 +29,13 @@ class PluginFolder {
 
   /// Reads what the kernel has to say.
   void read_events(Time now);
+  struct Settled {
+    std::string name;
+    bool is_content;  ///< false: only its owner, mode or number of links changed
+  };
   /// Names that were quiet for 50 ms (or kept changing for a second), in order. Whether a file is there now
   /// is for the caller to look at.
-  std::vector<std::string> take_settled(Time now);
+  std::vector<Settled> take_settled(Time now);
   /// When there is something to take, or the lost folder to look for.
   std::optional<Time> next_due() const;
 
@@ -41,11 +45,12 @@ class PluginFolder {
   struct Change {
     Time settled;  ///< when it counts as settled, unless it changes again
     Time latest;   ///< settled then in any case
+    bool is_content = false;
   };
 
   PluginFolder() = default;
   bool add_watch();
-  void mark(const std::string& name, Time now);
+  void mark(const std::string& name, Time now, bool is_content = true);
   void mark_all(Time now);
   void look_for_folder(Time now);
 

@@ -187,6 +187,8 @@ void ReaderInstance::release_parked() {
   services_.silence();
   pins_.release();
   drop_checkpoint();
+  stats_->callback.end();  // it is not slow
+  stats_->thread.store(0, std::memory_order_relaxed);
 }
 
 std::optional<Error> ReaderInstance::fault() const {

@@ -112,7 +112,13 @@ std::deque<ReaderManager::Parts::Request> ReaderManager::Parts::take_requests() 
 void ReaderManager::Parts::look_at_folder(FolderReaders& readers, SteadyTime now) {
   if (folder) {
     folder->read_events(now);
-    for (const std::string& name : folder->take_settled(now)) readers.look_at(name);
+    for (const auto& change : folder->take_settled(now)) {
+      if (change.is_content) {
+        readers.look_at(change.name);
+      } else {
+        readers.look_at_attributes(change.name);
+      }
+    }
   }
   readers.look_at_postponed();
   readers.show_refused();

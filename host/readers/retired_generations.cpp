@@ -33,8 +33,9 @@ bool RetiredGenerations::end_instance(Generation& generation, const std::string&
   }
   if (generation.instance->is_parked()) {
     generation.instance->release_parked();
-    const std::string crash = generation.instance->fault()->message;
-    keep(std::exchange(generation, {}), reader, "crashed", crash + ", and its library stays mapped");
+    const Error crash = *generation.instance->fault();
+    for (const std::string& line : crash.details) spdlog::error("reader {}:   {}", reader, line);
+    keep(std::exchange(generation, {}), reader, "crashed", crash.message + ", and its library stays mapped");
     hung_.back().is_parked = true;
     return false;
   }

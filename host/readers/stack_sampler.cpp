@@ -87,10 +87,8 @@ std::vector<std::string> sample_stack(pid_t thread) {
     while (sem_wait(&sample.done) != 0) {
     }
   }
-  std::vector<std::string> lines;
-  for (int i = 0; i < sample.count; ++i)
-    lines.push_back(frame_text(sample.frames[static_cast<std::size_t>(i)], i == 0));
-  return lines;
+  constexpr int lines_max = 24;
+  return plugin_frames(sample.frames.data(), sample.count, lines_max);
 }
 
 }  // namespace perch::readers

@@ -9,8 +9,8 @@
 namespace perch::readers {
 
 /// Interrupts the thread for a moment (a real-time signal: a sleep in a system call may end early) and
-/// returns its stack, innermost first, as text; empty when it does not answer within 200 ms, such as one that
-/// blocks all signals. Any thread; one sample at a time.
+/// returns its stack, innermost first and down to the host's own code, as text; empty when it does not answer
+/// within 200 ms, such as one that blocks all signals. Any thread; one sample at a time.
 std::vector<std::string> sample_stack(pid_t thread);
 
 }  // namespace perch::readers

@@ -144,7 +144,7 @@ Result<void> Lifecycle::change(Reader& reader, const Next& next,
   if (!old) {
     reader.state = before;
     const Error error = of_reader(name, old.error());
-    reader.set_error(std::string(next.verb) + ": " + full_text(error));
+    reader.set_error(std::string(next.verb) + ": " + short_text(error));
     publish_event("reader.refused", name, reader.generation_number, reader.last_error, next.from);
     publish_status();
     return fail(error);
@@ -177,7 +177,8 @@ Result<void> Lifecycle::change(Reader& reader, const Next& next,
 /// to be tried before the hand-over belongs at the end of this, such as a trial in a process of its own.
 Result<Generation> Lifecycle::prepare(const Reader& reader, const Next& next, SwapReport& report,
                                       StepTimer& timer) {
-  auto file = PluginFile::open(next.file);
+  const bool is_own_copy = next.file != next.from;
+  auto file = is_own_copy ? PluginFile::open(next.file) : PluginFile::open_trusted(next.file, spec_.folder);
   if (!file) return fail(file.error());
   file->show_as(next.from);
   if (auto checked = check_swap(reader, *file, next); !checked) return fail(checked.error());
@@ -185,6 +186,13 @@ Result<Generation> Lifecycle::prepare(const Reader& reader, const Next& next, Sw
   auto generation = load_generation(*file, timer);
   if (!generation) return fail(generation.error());
   report.remark = remark_on(reader, next.config, *generation->plugin);
+  const bool leaves_folder = !spec_.folder.empty() && reader.file.parent_path() == spec_.folder &&
+                             next.from.parent_path() != spec_.folder;
+  if (leaves_folder) {
+    report.remark += (report.remark.empty() ? "" : "; ") + reader.file.string() +
+                     " in the watched folder no longer stands for this reader: changing or removing it "
+                     "changes nothing";
+  }
 
   if (auto made = create_instance(*generation, {reader.spec.name, reader.spec.plugin, next.config}); !made) {
     Error error = made.error();

@@ -27,6 +27,10 @@ std::string full_text(const Error& error) {
   return text;
 }
 
+std::string short_text(const Error& error) {
+  return error.kind == ErrorKind::crashed ? error.message : full_text(error);
+}
+
 Error of_reader(const std::string& name, Error error) {
   if (error.message.find("reader " + name) == std::string::npos)
     error.message = "reader " + name + ": " + error.message;

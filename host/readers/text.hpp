@@ -19,6 +19,9 @@ std::size_t characters_in(std::string_view text);
 /// An error as one line: the message and its details.
 std::string full_text(const Error& error);
 
+/// The same for lists and events: a crash without its stack, which the log has.
+std::string short_text(const Error& error);
+
 /// For whoever asked: a plugin's message does not say which reader it is of.
 Error of_reader(const std::string& name, Error error);
 

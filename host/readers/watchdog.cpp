@@ -18,7 +18,6 @@ using std::chrono::nanoseconds;
 
 constexpr nanoseconds look_every_max = milliseconds(250);
 constexpr nanoseconds look_every_min = milliseconds(5);
-constexpr std::size_t stack_lines_max = 24;
 
 }  // namespace
 
@@ -91,7 +90,6 @@ void Watchdog::look_at(Watched& watched, const LiveStats& stats) {
   std::vector<std::string> stack;
   if (const pid_t thread = stats.thread.load(std::memory_order_relaxed); thread != 0)
     stack = sample_stack(thread);
-  if (stack.size() > stack_lines_max) stack.resize(stack_lines_max);
   const std::string cause = std::string(name) + " has been running for " + format_duration(lasts) +
                             ", over its deadline of " + format_duration(spec_.callback_deadline);
   std::string text;

@@ -1,5 +1,6 @@
 // The watched folder: dropped in, replaced, taken away, and everything that is no plugin.
 #include <spdlog/sinks/ostream_sink.h>
+#include <sys/stat.h>
 
 #include <fstream>
 #include <sstream>
@@ -284,13 +285,189 @@ TEST_CASE("the same bytes written again change nothing") {
   CHECK(here.host->reader("summing")->generation == generation);
 }
 
-TEST_CASE("a hard link is a whole file at once; a symbolic link is refused") {
+TEST_CASE("a hard link is a whole file at once") {
   FolderHost here;
   fs::copy_file(plugin("summing"), here.folder.path() / "elsewhere.so");
   fs::create_hard_link(here.folder.path() / "elsewhere.so", here.plugins / "linked.so");
   REQUIRE(here.becomes("summing", "running"));
+}
+
+TEST_CASE("a link within the folder runs what it leads to; switched to another release it swaps") {
+  FolderHost here;
+  fs::create_directories(here.plugins / "releases");
+  fs::copy_file(plugin("summing"), here.plugins / "releases" / "1.so");
+  fs::copy_file(plugin("summing_next"), here.plugins / "releases" / "2.so");
+  fs::create_symlink("releases/1.so", here.plugins / "summing.so");
+  REQUIRE(here.has_version("summing", "1.0.0"));
+  fs::create_symlink("releases/2.so", here.plugins / ".summing.new");
+  fs::rename(here.plugins / ".summing.new", here.plugins / "summing.so");
+  REQUIRE(here.has_version("summing", "1.1.0"));
+  fs::remove(here.plugins / "summing.so");
+  REQUIRE(here.becomes("summing", "absent"));
+}
+
+TEST_CASE("a link that leads out of the folder, or nowhere, is refused with the reason") {
+  FolderHost here;
   fs::create_symlink(plugin("other_id"), here.plugins / "symbolic.so");
   REQUIRE(here.becomes("symbolic", "refused"));
+  CHECK(here.complains("symbolic", "is a link out of the folder"));
+  fs::create_symlink("nowhere.so", here.plugins / "dangling.so");
+  CHECK(here.complains("dangling", "a file that is not there"));
+}
+
+TEST_CASE("a file refused for its mode runs once that is mended; so do all when the folder's is") {
+  FolderHost here;
+  fs::copy_file(plugin("summing"), here.plugins / ".new");
+  fs::permissions(here.plugins / ".new", fs::perms(0666));
+  fs::rename(here.plugins / ".new", here.plugins / "summing.so");
+  REQUIRE(here.complains("summing", "chmod go-w"));
+  fs::permissions(here.plugins / "summing.so", fs::perms(0644));
+  REQUIRE(here.becomes("summing", "running"));
+  const std::uint64_t generation = here.host->reader("summing")->generation;
+
+  fs::permissions(here.plugins, fs::perms(0777));
+  here.drop("other_id", "other.so");
+  REQUIRE(here.complains("other", "the folder "));
+  fs::permissions(here.plugins, fs::perms(0755));
+  REQUIRE(here.becomes("other", "running"));
+  CHECK(here.host->reader("summing")->generation == generation);  // its content is what it was
+}
+
+TEST_CASE(
+    "a file that changes several times within a probation: the last one wins, none in between is half") {
+  FolderHost here;
+  here.drop("summing", "summing.so");
+  REQUIRE(here.becomes("summing", "running"));
+  auto verdict = here.host->begin_swap("summing", "", 300ms);
+  REQUIRE(here.becomes("summing", "probation"));
+  for (int i = 0; i < 5; ++i) {
+    here.drop("summing", "summing.so");
+    here.drop("summing_next", "summing.so");
+  }
+  REQUIRE(verdict.get());
+  REQUIRE(here.has_version("summing", "1.1.0"));
+}
+
+TEST_CASE("a reader that was swapped to a file elsewhere: its old file has no say, and is told how to get one") {
+  FolderHost here;
+  here.drop("summing", "summing.so");
+  REQUIRE(here.becomes("summing", "running"));
+  const auto swapped = here.host->swap("summing", plugin("summing_next"));
+  REQUIRE(swapped);
+  CHECK(has(swapped->remark, "no longer stands for this reader"));
+  here.drop("summing", "summing.so");
+  REQUIRE(here.complains("summing", "perch swap summing"));
+  CHECK(here.host->reader("summing")->plugin_version == "1.1.0");
+}
+
+TEST_CASE("500 rewrites of a running file end with the last one, and nothing left over") {
+  FolderHost here;
+  here.copy("summing", "summing.so");
+  REQUIRE(here.becomes("summing", "running"));
+  for (int i = 0; i < 250; ++i) {
+    here.copy("summing", "summing.so");
+    here.copy("summing_next", "summing.so");
+  }
+  REQUIRE(here.has_version("summing", "1.1.0"));
+  REQUIRE(eventually([&] { return entries_of(here.host->spec.private_folder.c_str()) == 1; }));
+  CHECK(here.host->reader("summing")->pinned_libraries.empty());
+}
+
+TEST_CASE("names of editors, directories and FIFOs called .so, and names of odd bytes") {
+  FolderHost here;
+  for (const char* name : {".summing.so.swp", "summing.so~", "#summing.so#", "4913", "summing.so.tmp",
+                           ".goutputstream-XYZ", "~summing.so"}) {
+    fs::copy_file(plugin("summing"), here.plugins / name);
+  }
+  fs::create_directory(here.plugins / "folder.so");
+  REQUIRE(mkfifo((here.plugins / "fifo.so").c_str(), 0600) == 0);
+  here.copy("other_id", "odd \n\xff name.so");
+  REQUIRE(here.becomes("other", "running"));
+  here.drop("no_plugin", "last.so");  // the folder is looked at in the order of its changes
+  REQUIRE(here.becomes("last", "refused"));
+  CHECK(here.host->state("summing") == "absent");
+}
+
+TEST_CASE("two files of one id that take each other's name: one of them runs") {
+  FolderHost here;
+  here.drop("summing", "a.so");
+  REQUIRE(here.has_version("summing", "1.0.0"));
+  here.drop("summing_next", "b.so");
+  REQUIRE(here.complains("b", "which a.so in the same folder is already"));
+  fs::rename(here.plugins / "a.so", here.plugins / ".a");
+  fs::rename(here.plugins / "b.so", here.plugins / "a.so");
+  fs::rename(here.plugins / ".a", here.plugins / "b.so");
+  REQUIRE(here.has_version("summing", "1.1.0"));
+  REQUIRE(here.complains("b", "which a.so in the same folder is already"));
+  fs::remove(here.plugins / "a.so");
+  REQUIRE(here.has_version("summing", "1.0.0"));
+}
+
+TEST_CASE("a folder that is moved away and back, or replaced by another one") {
+  FolderHost here;
+  here.drop("summing", "summing.so");
+  REQUIRE(here.becomes("summing", "running"));
+  const fs::path away = here.folder.path() / "away";
+  fs::rename(here.plugins, away);
+  REQUIRE(here.becomes("summing", "absent"));
+  fs::rename(away, here.plugins);
+  REQUIRE(here.becomes("summing", "running"));
+
+  const fs::path other = here.folder.path() / "other";
+  fs::create_directories(other);
+  fs::copy_file(plugin("summing_next"), other / "summing.so");
+  fs::rename(here.plugins, away);
+  fs::rename(other, here.plugins);
+  REQUIRE(here.has_version("summing", "1.1.0"));
+}
+
+/// The plugin `summing` under an id of its own, of the same length.
+std::string summing_as(const std::string& id) {
+  std::ifstream file(plugin("summing"), std::ios::binary);
+  std::string bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  const std::string old = R"("id":"summing")";
+  const std::size_t at = bytes.find(old);
+  REQUIRE(at != std::string::npos);
+  return bytes.replace(at, old.size(), R"("id":")" + id + '"');
+}
+
+TEST_CASE("200 plugins at once all run, are all replaced, and are all gone again") {
+  FolderHost here;
+  const std::size_t threads = entries_of("/proc/self/task");
+  constexpr int count = 200;
+  const auto id_of = [](int i) { return "sum_" + std::to_string(100 + i); };
+  const auto in_state = [&](const std::string& state, std::uint64_t generation_min) {
+    const auto readers = here.host->manager->readers();
+    return std::count_if(readers.begin(), readers.end(), [&](const ReaderStatus& reader) {
+      return reader.state == state && reader.generation >= generation_min;
+    });
+  };
+  for (int i = 0; i < count; ++i) here.write(id_of(i) + ".so", summing_as(id_of(i)));
+  REQUIRE(eventually([&] { return in_state("running", 1) == count; }));
+  here.host->rows.put(1, 5);
+  here.host->rows.commit();
+  for (int i = 0; i < count; ++i) REQUIRE(here.host->caught_up(id_of(i)));
+  // One byte more: another file with the same code.
+  for (int i = 0; i < count; ++i) here.write(id_of(i) + ".so", summing_as(id_of(i)) + '\n');
+  REQUIRE(eventually([&] { return in_state("running", count + 1) == count; }));
+  for (int i = 0; i < count; ++i) CHECK(here.host->gauge(id_of(i), "sum") == 5);
+  for (int i = 0; i < count; ++i) fs::remove(here.plugins / (id_of(i) + ".so"));
+  REQUIRE(eventually([&] { return here.host->manager->readers().empty(); }));
+  CHECK(fs::is_empty(here.host->spec.private_folder));
+  CHECK(entries_of("/proc/self/task") == threads);
+}
+
+TEST_CASE("a quarantine is lifted by a changed file, also by one with the same content") {
+  FolderHost here;
+  here.drop("fails_in_start", "summing.so");
+  REQUIRE(here.becomes("summing", "quarantined"));
+  const std::uint64_t restarts = here.host->reader("summing")->restarts;
+  fs::permissions(here.plugins / "summing.so", fs::perms(0700));  // no change of the file's content
+  here.drop("fails_in_start", "summing.so");                      // somebody tries again
+  REQUIRE(here.complains("summing", "told to fail in start"));
+  here.drop("summing_next", "summing.so");
+  REQUIRE(here.has_version("summing", "1.1.0"));
+  CHECK(here.host->reader("summing")->restarts == restarts);
 }
 
 TEST_CASE("the folder is made when it is missing, and found again when it comes back") {
