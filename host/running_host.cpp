@@ -26,6 +26,13 @@ std::string join(const std::vector<std::string>& names) {
   return text.empty() ? "none" : text;
 }
 
+control::RolePolicy role_policy(const ControlSpec& spec) {
+  control::RolePolicy policy;
+  for (const auto& [name, id] : spec.groups) policy.groups.push_back({name, id});
+  policy.others_may_look = spec.others_may_look;
+  return policy;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<RunningHost>> RunningHost::start(Config config) {
@@ -51,7 +58,7 @@ RunningHost::RunningHost(Config config, tables::Catalog catalog, std::unique_ptr
   server_ = std::make_unique<control::Server>(
       control::Host{config_.name, PERCH_VERSION, unix_now_ns(), catalog_, *store_, *ingest_, *readers_,
                     events_, config_.readers.probation},
-      control::ServerSpec{config_.control.socket, config_.control.mode});
+      control::ServerSpec{config_.control.socket, config_.control.mode, role_policy(config_.control)});
 }
 
 RunningHost::~RunningHost() {

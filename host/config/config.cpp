@@ -1,8 +1,10 @@
 #include "config/config.hpp"
 
+#include <grp.h>
 #include <sys/un.h>
 
 #include <charconv>
+#include <optional>
 
 #include "config/sections.hpp"
 
@@ -34,6 +36,29 @@ void read_commit(ObjectReader& root, Config& config, ConfigProblem& problem) {
   ingest.commit_max_delay = commit.duration("max_delay", ingest.commit_max_delay, 0s, 1h);
 }
 
+std::optional<gid_t> find_group(const std::string& name) {
+  group found{};
+  group* result = nullptr;
+  std::vector<char> buffer(std::size_t{64} << 10);  // the names of all its members
+  if (::getgrnam_r(name.c_str(), &found, buffer.data(), buffer.size(), &result) != 0) return std::nullopt;
+  return result != nullptr ? std::optional(found.gr_gid) : std::nullopt;
+}
+
+void read_groups(ObjectReader& control, Config& config, ConfigProblem& problem) {
+  constexpr std::size_t groups_max = 16;
+  const auto elements = control.elements("groups");
+  if (elements.size() > groups_max)
+    problem.report(control.place("groups"), "more than " + std::to_string(groups_max) + " groups");
+  for (const ConfigJson* element : elements) {
+    const std::string place = join_place(control.place("groups"), config.control.groups.size());
+    if (!element->is_string()) return problem.report(place, "must be the name of a group");
+    const auto name = element->get<std::string>();
+    const auto id = find_group(name);
+    if (!id) return problem.report(place, "this system has no group \"" + name + "\"");
+    config.control.groups.emplace_back(name, *id);
+  }
+}
+
 void read_control(ObjectReader& root, Config& config, ConfigProblem& problem) {
   ObjectReader control(root.object("control"), "control", "control", problem);
   config.control.socket = control.has("socket") ? control.path("socket", "") : config.run_dir / "perch.sock";
@@ -42,6 +67,8 @@ void read_control(ObjectReader& root, Config& config, ConfigProblem& problem) {
                    config.control.socket.string() + " is too long for a socket: " +
                        std::to_string(sizeof(sockaddr_un{}.sun_path) - 1) + " bytes at most");
   }
+  read_groups(control, config, problem);
+  config.control.others_may_look = control.choice("others", {"look", "nothing"}) == "look";
   const std::string mode = control.text("mode", "0660");
   const auto [end, error] = std::from_chars(mode.data(), mode.data() + mode.size(), config.control.mode, 8);
   if (error != std::errc{} || end != mode.data() + mode.size() || config.control.mode > 0777) {

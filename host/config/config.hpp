@@ -1,8 +1,12 @@
 // The host's config file: read, checked against what the host knows, turned into the layers' own specs.
 #pragma once
 
+#include <sys/types.h>
+
 #include <filesystem>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "base/result.hpp"
 #include "ingest/ingest.hpp"
@@ -15,6 +19,9 @@ namespace perch {
 struct ControlSpec {
   std::filesystem::path socket;  ///< default <run_dir>/perch.sock
   unsigned mode = 0660;
+  std::vector<std::pair<std::string, gid_t>>
+      groups;  ///< whose members may change the host, besides its owner
+  bool others_may_look = true;
 };
 
 struct Config {

@@ -20,7 +20,7 @@ const std::map<std::string, std::vector<std::string>>& config_names() {
         "instances"}},
       {"reader_restart", {"delay_min", "delay_max", "limit", "window"}},
       {"instance", {"name", "plugin", "config"}},
-      {"control", {"socket", "mode"}},
+      {"control", {"socket", "mode", "groups", "others"}},
   };
   return names;
 }

@@ -12,7 +12,7 @@
 
 #include "base/unique_fd.hpp"
 #include "control/line_splitter.hpp"
-#include "control/listener.hpp"
+#include "control/role.hpp"
 #include "readers/event_hub.hpp"
 
 namespace perch::control {
@@ -55,7 +55,11 @@ class Connection {
 
   bool may_receive() { return !peer_finished_ && !lines_.has_line(); }
   bool may_take_line() { return !broken_ && !is_full() && lines_.has_line(); }
-  std::optional<LineSplitter::Line> take_line() { return lines_.next(); }
+  std::optional<LineSplitter::Line> take_line() {
+    has_asked_ = true;
+    last_request_ = Clock::now();
+    return lines_.next();
+  }
 
   /// Sends waiting events, and counts those that find no room.
   void pump_events();
@@ -66,6 +70,11 @@ class Connection {
   std::optional<Clock::time_point> stalled_since();
   /// Nothing will come of it any more.
   bool is_over();
+
+  /// Whether it may be closed to make room for somebody else: nobody waits for anything on it.
+  bool is_idle() const noexcept { return pending.empty() && !subscription && unsent_bytes() == 0; }
+  bool has_asked() const noexcept { return has_asked_; }                     ///< it has ever sent a request
+  Clock::time_point last_request() const noexcept { return last_request_; }  ///< or when it connected
 
   std::map<std::uint64_t, PendingRequest> pending;  ///< by ticket
   std::shared_ptr<readers::Subscription> subscription;
@@ -84,8 +93,10 @@ class Connection {
   std::string unsent_;
   std::size_t sent_ = 0;
   Clock::time_point last_taken_ = Clock::now();  // when the peer last took bytes, or had none to take
-  bool peer_finished_ = false;                   // it will send no more
-  bool peer_left_ = false;                       // nor take any
+  Clock::time_point last_request_ = Clock::now();
+  bool has_asked_ = false;
+  bool peer_finished_ = false;  // it will send no more
+  bool peer_left_ = false;      // nor take any
   bool broken_ = false;
   bool events_waiting_ = false;
   std::uint64_t events_dropped_ = 0;

@@ -12,10 +12,12 @@
 #include <cstring>
 #include <thread>
 
+#include "base/log.hpp"
+
 namespace perch::control {
 namespace {
 
-constexpr int backlog = 64;
+constexpr int backlog = 256;
 
 Result<sockaddr_un> address_of(const std::filesystem::path& path) {
   sockaddr_un address{};
@@ -72,16 +74,8 @@ Result<void> remove_stale_socket(const std::filesystem::path& path, const sockad
 
 }  // namespace
 
-const char* to_string(Role role) noexcept { return role == Role::owner ? "owner" : "viewer"; }
-
-Role role_of_peer(int fd) noexcept {
-  ucred credentials{};
-  socklen_t size = sizeof credentials;
-  if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) return Role::viewer;
-  return credentials.uid == ::geteuid() || credentials.uid == 0 ? Role::owner : Role::viewer;
-}
-
-Result<Listener> Listener::open(const std::filesystem::path& path, unsigned mode) {
+Result<Listener> Listener::open(const std::filesystem::path& path, unsigned mode,
+                                std::optional<gid_t> group) {
   const auto address = address_of(path);
   if (!address) return fail(address.error());
   const auto lock = lock_folder(path);
@@ -96,6 +90,12 @@ Result<Listener> Listener::open(const std::filesystem::path& path, unsigned mode
   if (::lstat(path.c_str(), &status) != 0) return fail_errno(path.native());
   listener.device_ = status.st_dev;
   listener.inode_ = status.st_ino;
+  if (group && ::chown(path.c_str(), static_cast<uid_t>(-1), *group) != 0) {
+    spdlog::warn(
+        "control: {} stays with its group ({}): members of group {} may not be able to connect; run "
+        "the host as root or as a member of that group, or set control.mode to 0666",
+        path.string(), std::strerror(errno), *group);
+  }
   // Before listen nobody can connect, so the umask's mode never counts.
   if (::chmod(path.c_str(), mode) != 0) return fail_errno("chmod " + path.native());
   if (::listen(listener.fd(), backlog) != 0) return fail_errno("listen " + path.native());

@@ -1,31 +1,24 @@
-// Listener: the socket file, and who is on the other end of a connection.
+// Listener: the socket file, and who connects to it.
 #pragma once
 
 #include <sys/types.h>
 
 #include <filesystem>
+#include <optional>
 
 #include "base/result.hpp"
 #include "base/unique_fd.hpp"
 
 namespace perch::control {
 
-/// What a peer may do.
-enum class Role {
-  viewer,  ///< look
-  owner,   ///< look and change: the host's own user, and root
-};
-const char* to_string(Role role) noexcept;
-
-/// By SO_PEERCRED: who connected, as the kernel saw it then. Unknown: viewer.
-Role role_of_peer(int fd) noexcept;
-
 /// A listening AF_UNIX socket; the file goes with it. Not thread safe.
 class Listener {
  public:
   /// A socket file that nobody answers at is replaced. Errors: a host answers there, another kind of file is
-  /// there, the path is too long for a socket. `mode` applies before anyone can connect.
-  static Result<Listener> open(const std::filesystem::path& path, unsigned mode);
+  /// there, the path is too long for a socket. `mode` and `group` (none: the process's own) apply before
+  /// anyone can connect; a group that may not be given to it is a warning in the log.
+  static Result<Listener> open(const std::filesystem::path& path, unsigned mode,
+                               std::optional<gid_t> group = std::nullopt);
   Listener(Listener&& other) noexcept = default;
   Listener& operator=(Listener&&) = delete;
   ~Listener();

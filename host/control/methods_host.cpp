@@ -89,8 +89,8 @@ void snapshots(const Call& call) {
 
 void log_level(const Call& call) {
   if (call.has("level")) {
-    if (call.connection.role() != Role::owner) {
-      call.answer(fail(ErrorKind::refused, "log.level changes the host: only its owner may give a level"));
+    if (!may_change(call.connection.role())) {
+      call.answer(fail(ErrorKind::refused, "log.level changes the host: a level is not for viewers to give"));
       return;
     }
     if (const auto set = log::set_level(call.text("level")); !set) {

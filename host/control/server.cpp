@@ -26,6 +26,7 @@ constexpr std::size_t connections_max = 64;
 constexpr std::size_t receive_bytes_per_turn = 64 * 1024;
 constexpr int lines_per_turn = 32;  // of one connection, so that a flood holds the others up for ms only
 constexpr auto accept_pause = std::chrono::milliseconds(100);
+constexpr auto idle_time_min = std::chrono::seconds(10);  // who has asked once may be a person who thinks
 
 }  // namespace
 
@@ -37,7 +38,8 @@ struct Server::Parts {
   int poll_timeout_ms(Clock::time_point now);
   bool wait();
   void accept_peers();
-  void turn_away(const UniqueFd& peer);
+  bool make_room();
+  void turn_away(const UniqueFd& peer, const Error& why);
   void serve_requests(Connection& connection);
   void serve_line(Connection& connection, std::string_view line);
   void dispatch(Connection& connection, Request request);
@@ -69,7 +71,9 @@ Result<void> Server::open() {
   PERCH_ASSERT(!parts_->listener, "the server is opened once");
   auto mailbox = Mailbox::make();
   if (!mailbox) return fail(mailbox.error());
-  auto listener = Listener::open(parts_->spec.socket, parts_->spec.mode);
+  const auto& groups = parts_->spec.roles.groups;
+  auto listener = Listener::open(parts_->spec.socket, parts_->spec.mode,
+                                 groups.empty() ? std::nullopt : std::optional(groups.front().id));
   if (!listener) return fail(listener.error());
   parts_->mailbox = std::move(*mailbox);
   parts_->listener.emplace(std::move(*listener));
@@ -148,9 +152,10 @@ bool Server::Parts::wait() {
 }
 
 void Server::Parts::accept_peers() {
-  for (bool accepted = false;; accepted = true) {
-    // Those just accepted may be gone already: look at them before turning anybody away for their sake.
-    if (accepted && connections.size() >= connections_max) return;
+  for (std::size_t accepted = 0; accepted < connections_max; ++accepted) {
+    // Those just accepted may be gone already, or may want something: look at them before anybody is turned
+    // away or closed.
+    if (accepted > 0 && connections.size() >= connections_max) return;
     auto peer = listener->accept();
     if (!peer) {
       spdlog::warn("control: {}; trying again in {}", peer.error().message, format_duration(accept_pause));
@@ -158,11 +163,20 @@ void Server::Parts::accept_peers() {
       return;
     }
     if (!*peer) return;
-    if (connections.size() >= connections_max) {
-      turn_away(*peer);
+    const Role role = spec.roles.role_of_peer(peer->get());
+    if (role == Role::nobody) {
+      turn_away(*peer, {ErrorKind::refused,
+                        "nothing for you here: " + spec.roles.who_may_change() + " may use this host",
+                        {}});
+      continue;
+    }
+    if (connections.size() >= connections_max && !make_room()) {
+      turn_away(*peer, {ErrorKind::exhausted,
+                        "the host has " + std::to_string(connections_max) +
+                            " control connections already, all of them busy; try again later",
+                        {}});
       return;
     }
-    const Role role = role_of_peer(peer->get());
     auto connection = std::make_unique<Connection>(std::move(*peer), ++last_id, role);
     const Json greeting{
         {"perch", {{"name", host.name}, {"version", host.version}, {"role", to_string(role)}}}};
@@ -171,12 +185,27 @@ void Server::Parts::accept_peers() {
   }
 }
 
-void Server::Parts::turn_away(const UniqueFd& peer) {
-  const std::string line = error_line(
-      "null", RpcCode::refused,
-      {ErrorKind::exhausted,
-       "the host has " + std::to_string(connections_max) + " control connections already; try again later",
-       {}});
+/// Closes the connection that is least likely to be missed: the oldest that never asked anything, else the
+/// one that has been idle longest.
+bool Server::Parts::make_room() {
+  const auto now = Clock::now();
+  const auto is_before = [](const auto& left, const auto& right) {
+    return std::pair(left->has_asked(), left->last_request()) <
+           std::pair(right->has_asked(), right->last_request());
+  };
+  auto least = connections.end();
+  for (auto at = connections.begin(); at != connections.end(); ++at) {
+    const Connection& each = **at;
+    const bool may_go = each.is_idle() && (!each.has_asked() || now - each.last_request() >= idle_time_min);
+    if (may_go && (least == connections.end() || is_before(*at, *least))) least = at;
+  }
+  if (least == connections.end()) return false;
+  connections.erase(least);
+  return true;
+}
+
+void Server::Parts::turn_away(const UniqueFd& peer, const Error& why) {
+  const std::string line = error_line("null", RpcCode::refused, why);
   // A fresh socket has room for it; a peer that is gone misses nothing.
   [[maybe_unused]] const ssize_t sent =
       ::send(peer.get(), line.data(), line.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -215,12 +244,11 @@ void Server::Parts::dispatch(Connection& connection, Request request) {
   if (const auto checked = check_parameters(*method, request.params); !checked) {
     return refuse(RpcCode::invalid_params, checked.error());
   }
-  if (method->changes && connection.role() != Role::owner) {
-    return refuse(
-        RpcCode::refused,
-        {ErrorKind::refused,
-         std::string(method->name) + " changes the host: only the user that runs it, or root, may call it",
-         {}});
+  if (method->changes && !may_change(connection.role())) {
+    return refuse(RpcCode::refused, {ErrorKind::refused,
+                                     std::string(method->name) +
+                                         " changes the host: " + spec.roles.who_may_change() + " may call it",
+                                     {}});
   }
   run_method(*method, request, connection);
 }

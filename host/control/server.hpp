@@ -1,7 +1,8 @@
 // The control socket: JSON-RPC 2.0, one object per line, over AF_UNIX.
 //
-// On connecting, a peer gets one line {"perch":{"name":…,"version":…,"role":"owner"|"viewer"}}: the host's
-// own user and root are owners, everybody else that the socket's mode lets in may look but not change.
+// On connecting, a peer gets one line {"perch":{"name":…,"version":…,"role":"owner"|"operator"|"viewer"}}:
+// the host's own user and root are owners, everybody else that the socket's mode lets in may look but not
+// change.
 #pragma once
 
 #include <chrono>
@@ -11,6 +12,7 @@
 #include <string>
 
 #include "base/result.hpp"
+#include "control/role.hpp"
 #include "ingest/ingest.hpp"
 #include "readers/event_hub.hpp"
 #include "readers/reader_manager.hpp"
@@ -36,6 +38,7 @@ struct Host {
 struct ServerSpec {
   std::filesystem::path socket;
   unsigned mode = 0660;
+  RolePolicy roles;
   std::chrono::nanoseconds request_time_max = std::chrono::seconds(60);  ///< a swap's probation comes on top
   std::chrono::nanoseconds stall_time_max = std::chrono::seconds(10);
 };

@@ -62,6 +62,7 @@ Json to_json(const readers::ReaderStatus& reader) {
           {"steps", reader.steps},
           {"first_step_ns", reader.first_step_ns},
           {"publications", reader.publications},
+          {"refused_publications", reader.refused_publications},
           {"restarts", reader.restarts},
           {"version_time_ns", reader.version_time_ns},
           {"callback", reader.callback},

@@ -1,6 +1,7 @@
 // EventHub: what readers publish and what happens to them, to everyone who listens.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -8,13 +9,19 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace perch::readers {
 
-/// `kind` "publication": a reader's result. Others: "reader.loaded", "reader.swapped", "reader.configured",
-/// "reader.unloaded", "reader.refused", "reader.failed", "reader.restarted", "reader.quarantined",
-/// "reader.rolled_back", "reader.accepted".
+/// Every kind of event. "publication" is a reader's result; the others are what becomes of readers.
+inline constexpr std::array<std::string_view, 19> event_kinds{
+    "publication",     "reader.loaded",      "reader.step",     "reader.swapped", "reader.configured",
+    "reader.accepted", "reader.rolled_back", "reader.refused",  "reader.failed",  "reader.restarted",
+    "reader.crashed",  "reader.quarantined", "reader.disabled", "reader.enabled", "reader.unloaded",
+    "reader.slow",     "reader.slow_ended",  "reader.retains",  "host.degraded"};
+
+/// `kind`: one of event_kinds.
 struct Event {
   std::uint64_t sequence = 0;  ///< set by the hub: 1, 2, 3 …
   std::int64_t time_ns = 0;    ///< set by the hub

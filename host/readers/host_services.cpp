@@ -75,10 +75,14 @@ void HostServices::log(std::int32_t level, const char* text, std::size_t size) {
   if (is_null({text, size})) breaches_.report("log", null_text);
   if (text == nullptr) return;
   const std::string line = clean_text({text, size}, log_bytes_max);
+  const auto now = RateLimit::Clock::now();
   const std::lock_guard lock(mutex_);
-  if (events_ == nullptr || !log_limit_.allow(RateLimit::Clock::now())) return;
-  if (const std::uint64_t refused = log_limit_.take_refused(); refused > 0) {
-    spdlog::warn("reader {}: {} lines of a flood left out", reader_, refused);
+  if (events_ == nullptr || !log_limit_.allow(now)) return;
+  if (now >= log_summary_due_) {
+    constexpr auto summary_every = std::chrono::seconds(1);
+    log_summary_due_ = now + summary_every;
+    if (const std::uint64_t refused = log_limit_.take_refused(); refused > 0)
+      spdlog::warn("reader {}: {} lines of a flood left out", reader_, refused);
   }
   spdlog::log(to_spdlog(level), "reader {}: {}", reader_, line);
 }
@@ -88,12 +92,14 @@ perch_result HostServices::publish(perch_string topic, perch_string json) {
     breaches_.report("publish", null_text);
     return PERCH_FAILED;
   }
-  if (json.data == nullptr || json.size > publication_bytes_max) return PERCH_FAILED;
+  if (json.size > publication_bytes_max) return refuse(Refusal::too_large);
   {
     const std::lock_guard lock(mutex_);
-    if (events_ == nullptr || !publish_limit_.allow(RateLimit::Clock::now())) return PERCH_FAILED;
+    if (events_ == nullptr) return PERCH_FAILED;
+    if (!publish_limit_.allow(RateLimit::Clock::now())) return refuse_locked(Refusal::too_many);
   }
-  if (!nlohmann::json::accept(json.data, json.data + json.size)) return PERCH_FAILED;
+  if (json.data == nullptr || !nlohmann::json::accept(json.data, json.data + json.size))
+    return refuse(Refusal::no_json);
   Event event;
   event.kind = "publication";
   event.reader = reader_;
@@ -110,6 +116,24 @@ perch_result HostServices::publish(perch_string topic, perch_string json) {
   events_->publish(std::move(event));
   stats_->publications.fetch_add(1, std::memory_order_relaxed);
   return PERCH_OK;
+}
+
+perch_result HostServices::refuse(Refusal why) {
+  const std::lock_guard lock(mutex_);
+  return refuse_locked(why);
+}
+
+/// Told once for each cause, and counted: what a reader publishes may be wrong every time.
+perch_result HostServices::refuse_locked(Refusal why) {
+  stats_->refused_publications.fetch_add(1, std::memory_order_relaxed);
+  if (events_ == nullptr || std::exchange(said_refused_[static_cast<std::size_t>(why)], true))
+    return PERCH_FAILED;
+  const char* const cause = why == Refusal::too_large  ? "it is over 256 KiB"
+                            : why == Refusal::too_many ? "there are too many a second"
+                                                       : "it is no JSON";
+  spdlog::warn("reader {}: a publication was refused: {} (said once; perch readers --json counts them)",
+               reader_, cause);
+  return PERCH_FAILED;
 }
 
 void HostServices::wake_every(std::uint64_t interval_ns) {

@@ -1,6 +1,7 @@
 // HostServices: the perch_host of one instance: log, publish, metrics, how it wakes.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -48,6 +49,9 @@ class HostServices {
   static HostServices& self(void* context) { return *static_cast<HostServices*>(context); }
   void log(std::int32_t level, const char* text, std::size_t size);
   perch_result publish(perch_string topic, perch_string json);
+  enum class Refusal : std::uint8_t { too_large, too_many, no_json };
+  perch_result refuse(Refusal why);
+  perch_result refuse_locked(Refusal why);
   void update_metric(MetricKind kind, const char* function, perch_string name, double value);
   void wake_every(std::uint64_t interval_ns);
 
@@ -66,8 +70,10 @@ class HostServices {
   std::mutex mutex_;  // guards what follows
   EventHub* events_;  // null: silent
   RateLimit log_limit_{200, 1000};
+  RateLimit::Clock::time_point log_summary_due_{};
   RateLimit publish_limit_{10'000, 20'000};
   bool said_metric_refused_ = false;
+  std::array<bool, 3> said_refused_{};  // by Refusal
 };
 
 }  // namespace perch::readers

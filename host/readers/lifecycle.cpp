@@ -325,6 +325,8 @@ void Lifecycle::publish_status() {
 
 void Lifecycle::publish_event(const char* kind, const std::string& reader, std::uint64_t generation,
                               const std::string& cause, const std::filesystem::path& file) const {
+  PERCH_ASSERT(std::find(event_kinds.begin(), event_kinds.end(), kind) != event_kinds.end(),
+               "an event of a kind that nobody can ask for");
   nlohmann::json details = nlohmann::json::object();
   if (!cause.empty()) details["cause"] = cause;
   if (!file.empty()) details["file"] = file.string();

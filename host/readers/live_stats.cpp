@@ -82,6 +82,7 @@ void LiveStats::copy_to(ReaderStatus& status) const {
   status.callback = name != nullptr ? name : "";
   status.callback_for_ns = callback.running_for().count();
   status.cpu_ns = cpu.used_ns();
+  status.refused_publications = refused_publications.load(std::memory_order_relaxed);
   status.metrics = metrics.values();
 }
 

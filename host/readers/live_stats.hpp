@@ -86,6 +86,7 @@ struct LiveStats {
   std::atomic<std::uint64_t> steps{0};
   std::atomic<std::int64_t> first_step_ns{0};  ///< when its first step began, since 1970; 0: none yet
   std::atomic<std::uint64_t> publications{0};
+  std::atomic<std::uint64_t> refused_publications{0};
   CallbackNote callback;
   std::atomic<pid_t> thread{0};  ///< the instance's; 0: not yet, or ended
   CpuClock cpu;

@@ -83,6 +83,7 @@ struct ReaderStatus {
   std::uint64_t steps = 0;
   std::int64_t first_step_ns = 0;  ///< when its first step began, in nanoseconds since 1970; 0: none yet
   std::uint64_t publications = 0;
+  std::uint64_t refused_publications = 0;  ///< no JSON, too large, or too many
   std::uint64_t restarts = 0;
   std::int64_t version_time_ns = 0;  ///< when `version` was committed, in nanoseconds since 1970; 0: none yet
   std::string callback;              ///< the plugin's function that runs now; "": none

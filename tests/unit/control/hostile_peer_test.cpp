@@ -72,10 +72,13 @@ TEST_CASE("random damage to requests crashes nothing") {
   CHECK(host.connect().result("table.scan", {{"table", "rows"}})["rows"].size() == 1);
 }
 
-TEST_CASE("the 65th peer is told, and let in when another leaves") {
+TEST_CASE("the 65th peer is told when all others wait for something, and let in when one leaves") {
   const SmallHost host;
   std::vector<Peer> peers;
-  for (int i = 0; i < 64; ++i) peers.push_back(host.connect());
+  for (int i = 0; i < 64; ++i) {
+    peers.push_back(host.connect());
+    peers.back().result("events.subscribe");
+  }
   {
     Peer surplus(host.socket);
     const json reply = surplus.message();
@@ -113,27 +116,93 @@ TEST_CASE("a peer that sends and never reads is closed, the others are served") 
   CHECK(closed);
 }
 
-TEST_CASE("a user who is neither the host's nor root may look but not change") {
+TEST_CASE("who comes late is served, whatever number of connections was opened and left open") {
+  const SmallHost host;
+  std::vector<Peer> left;
+  for (int i = 0; i < 500; ++i) {
+    left.emplace_back(host.socket);
+    if (i % 100 == 99) CHECK(host.connect().result("host.status")["name"] == "test");
+  }
+}
+
+TEST_CASE("a connection that somebody uses, or waits on, is not closed to make room") {
+  const SmallHost host;
+  Peer used = host.connect();
+  CHECK(used.result("log.level").contains("level"));
+  Peer listens = host.connect();
+  listens.result("events.subscribe");
+  std::vector<Peer> left;
+  for (int i = 0; i < 200; ++i) left.emplace_back(host.socket);
+  CHECK(host.connect().result("host.status")["name"] == "test");
+  CHECK(used.result("log.level").contains("level"));
+  CHECK(listens.result("log.level").contains("level"));
+}
+
+/// Runs `body` on a thread that is another user, in the groups given. (The system calls change that thread
+/// alone; the library's functions would change the server's too.) Skipped when not root.
+template <class Body>
+void as_nobody(const std::vector<gid_t>& groups, const Body& body) {
   if (::geteuid() != 0) {
-    MESSAGE("SKIPPED: only root can become another user");
+    MESSAGE("*** SKIPPED: only root can become another user");
     return;
   }
+  std::thread([&] {
+    constexpr uid_t nobody = 65534;
+    REQUIRE(::syscall(SYS_setgroups, groups.size(), groups.data()) == 0);
+    REQUIRE(::syscall(SYS_setresgid, nobody, nobody, nobody) == 0);
+    REQUIRE(::syscall(SYS_setresuid, nobody, nobody, nobody) == 0);
+    body();
+  }).join();
+}
+
+TEST_CASE("a user who is neither the host's nor root nor of a configured group may look but not change") {
   ServerSpec spec;
   spec.mode = 0666;
+  spec.roles.groups = {{"operators", 4711}};
   const SmallHost host("", spec);
-  std::thread([&] {
-    // The system call changes this thread alone; setresuid() would change the server's too.
-    constexpr uid_t nobody = 65534;
-    REQUIRE(::syscall(SYS_setresuid, nobody, nobody, nobody) == 0);
+  as_nobody({4712}, [&] {
     Peer peer(host.socket);
     CHECK(peer.message()["perch"]["role"] == "viewer");
     CHECK(peer.result("table.list").contains("tables"));
     CHECK(peer.result("log.level").contains("level"));
     for (const auto& [method, params] :
          std::vector<std::pair<std::string, json>>{{"reader.unload", {{"name", "x"}}},
+                                                   {"reader.disable", {{"name", "x"}}},
                                                    {"log.level", {{"level", "info"}}},
                                                    {"reader.load", {{"file", "/x.so"}}}}) {
       CHECK(peer.error(method, params)["data"]["kind"] == "refused");
     }
-  }).join();
+    const json refusal = peer.error("reader.unload", {{"name", "x"}});
+    CHECK(
+        refusal["message"] ==
+        "reader.unload changes the host: only the user that runs it, root, or a member of operators may call "
+        "it");
+  });
+}
+
+TEST_CASE("a member of a configured group may change, also where it is not his first group") {
+  ServerSpec spec;
+  spec.roles.groups = {{"operators", 4711}, {"others", 4712}};
+  const SmallHost host("", spec);  // mode 0660: the socket is given to the first group
+  as_nobody({1, 4711, 7}, [&] {
+    Peer peer(host.socket);
+    CHECK(peer.message()["perch"]["role"] == "operator");
+    CHECK(peer.error("reader.unload", {{"name", "x"}})["data"]["kind"] == "not_found");
+    CHECK(peer.result("log.level", {{"level", "info"}})["level"] == "info");
+  });
+}
+
+TEST_CASE("where others may do nothing they are told why, and closed") {
+  ServerSpec spec;
+  spec.mode = 0666;
+  spec.roles.others_may_look = false;
+  const SmallHost host("", spec);
+  as_nobody({}, [&] {
+    Peer peer(host.socket);
+    const json told = peer.message();
+    REQUIRE(told.contains("error"));
+    CHECK(told["error"]["data"]["kind"] == "refused");
+    CHECK_FALSE(peer.line());
+  });
+  CHECK(host.connect().result("host.status")["name"] == "test");
 }
