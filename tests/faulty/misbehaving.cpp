@@ -148,6 +148,10 @@ perch_result misbehave(Instance* self, perch_error* error) {
     for (;;) sink = 1;
   }
   if (is("deadlock")) deadlock();
+  if (is("slow")) {  // no fault, but time to interrupt whoever waits
+    const timespec moment{0, 100'000'000};
+    nanosleep(&moment, nullptr);
+  }
   if (is("leak")) {
     void* const leaked = malloc(1 << 20);
     memset(leaked, 1, 1 << 20);
