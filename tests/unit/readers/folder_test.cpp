@@ -348,7 +348,8 @@ TEST_CASE(
   REQUIRE(here.has_version("summing", "1.1.0"));
 }
 
-TEST_CASE("a reader that was swapped to a file elsewhere: its old file has no say, and is told how to get one") {
+TEST_CASE(
+    "a reader that was swapped to a file elsewhere: its old file has no say, and is told how to get one") {
   FolderHost here;
   here.drop("summing", "summing.so");
   REQUIRE(here.becomes("summing", "running"));
