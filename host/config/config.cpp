@@ -97,6 +97,7 @@ Result<Config> read_config(const std::filesystem::path& file, const std::filesys
   config.ingest.reject_log = config.run_dir / "rejects.ndjson";
   config.readers.private_folder = config.run_dir / "generations";
   config.readers.disabled_file = config.run_dir / "disabled.json";
+  config.readers.blame_file = config.run_dir / "crashed.txt";
   return config;
 }
 

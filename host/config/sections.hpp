@@ -19,7 +19,7 @@ std::vector<ingest::SourceSpec> read_sources(ObjectReader& root, const std::vect
                                              const std::filesystem::path& program_folder,
                                              ConfigProblem& problem);
 
-/// All but `private_folder` and `disabled_file`, which follow from run_dir.
+/// All but the files and folders that follow from run_dir.
 readers::ReadersSpec read_readers(ObjectReader& root, ConfigProblem& problem);
 
 /// The file that a source's command means. Absolute: itself; with a slash: relative to `config_folder`; else

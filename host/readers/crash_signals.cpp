@@ -1,6 +1,7 @@
 #include "readers/crash_signals.hpp"
 
 #include <execinfo.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <ucontext.h>
@@ -67,14 +68,39 @@ class SignalText {
     write_place(address, text.data(), text.size());
     return *this << text.data();
   }
-  void write_out() const noexcept {
-    [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, text_.data(), size_);
+  void write_out(int fd) const noexcept {
+    [[maybe_unused]] const ssize_t written = ::write(fd, text_.data(), size_);
   }
 
  private:
   std::array<char, 8192> text_{};
   std::size_t size_ = 0;
 };
+
+// ---- Who is to blame, for the next host
+
+std::array<char, 4096> blame_file{};  // constant once plugins run
+
+void write_blame(int signal) noexcept {
+  const PluginThread& thread = this_plugin_thread;
+  if (blame_file[0] == '\0' || (thread.guard == nullptr && thread.loading == nullptr)) return;
+  const char* const name = sigabbrev_np(signal);
+  SignalText line;
+  if (thread.loading != nullptr) {  // "vwap 1.0.0, generation 3": its id
+    const char* const end = strchr(thread.loading, ' ');
+    std::array<char, 80> id{};
+    const auto size = end != nullptr ? static_cast<std::size_t>(end - thread.loading) : 0;
+    std::copy_n(thread.loading, std::min(size, id.size() - 1), id.begin());
+    line << id.data() << "\tSIG" << (name != nullptr ? name : "?") << " while " << thread.loading
+         << " was loaded or unloaded\n";
+  } else {
+    line << thread.guard->reader() << "\tSIG" << (name != nullptr ? name : "?") << " in "
+         << (thread.callback != nullptr ? thread.callback : "its code") << ", plugin "
+         << thread.guard->plugin() << "\n";
+  }
+  const int fd = ::open(blame_file.data(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (fd >= 0) line.write_out(fd);  // closed by the end that is near
+}
 
 // ---- The handler
 
@@ -148,9 +174,11 @@ void say_last_words(int signal, const siginfo_t& info, const ucontext_t& context
   constexpr int shown_max = 24;
   for (int i = 0; i < std::min(frame_count, shown_max); ++i)
     (text << "  at ").place(frames[static_cast<std::size_t>(i)]) << "\n";
-  text << "perchd: `perch check FILE.so` tries a plugin outside of the host; before the next start, take the "
-          "file out of the plugin folder, or add the reader to disabled.json in run_dir\n";
-  text.write_out();
+  text << "perchd: a reader named above does not start by itself again until its file changes or `perch "
+          "enable` is "
+          "called; `perch check FILE.so` tries it outside of the host\n";
+  text.write_out(STDERR_FILENO);
+  write_blame(signal);
 }
 
 void on_crash_signal(int signal, siginfo_t* info, void* raw_context) {
@@ -193,6 +221,12 @@ bool is_same(const struct sigaction& left, const struct sigaction& right) {
 }
 
 }  // namespace
+
+void set_blame_file(const std::string& path) {
+  const std::size_t size = path.size() < blame_file.size() ? path.size() : 0;
+  std::copy_n(path.begin(), size, blame_file.begin());
+  blame_file[size] = '\0';
+}
 
 bool is_host_signal(int signal) noexcept {
   return std::find(crash_signals.begin(), crash_signals.end(), signal) != crash_signals.end() ||

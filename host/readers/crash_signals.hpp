@@ -19,6 +19,10 @@ namespace perch::readers {
 /// what was there before is called when the host dies. Any thread.
 void install_crash_signals();
 
+/// Where a dying host writes down whose code it was, see BlamedReaders. Before any plugin runs; empty:
+/// nowhere.
+void set_blame_file(const std::string& path);
+
 /// Whether it is one of the signals that the host needs to keep as they are. Async-signal-safe.
 bool is_host_signal(int signal) noexcept;
 

@@ -119,6 +119,7 @@ void Lifecycle::enable(const std::string& name, const Done<ReaderStatus>& done) 
     reader.restart_tracker.forget();
   }
   if (auto removed = disabled_.remove(name); !removed) return done(fail(removed.error()));
+  blamed_.forgive(name, reader.spec.plugin);
   publish_status();
   done(status_of(reader));
 }

@@ -58,6 +58,7 @@ Lifecycle::Lifecycle(const ReadersSpec& spec, HostParts host, DisabledReaders di
     : spec_(spec),
       host_(std::move(host)),
       disabled_(std::move(disabled)),
+      blamed_(BlamedReaders::read(spec.blame_file)),
       board_(board),
       retired_(spec.callback_deadline) {}
 
@@ -124,6 +125,17 @@ Result<void> Lifecycle::keep_running(PluginFile file, InstanceSpec spec) {
     publish_status();
     return {};
   }
+  if (const std::string blame = blamed_.blame(spec.name, spec.plugin, file.path()); !blame.empty()) {
+    Reader& reader = add(spec, file.path());
+    reader.plugin_version = file.manifest().version;
+    reader.state = ReaderState::quarantined;
+    reader.set_error("the last host died of it: " + blame + "; `perch enable " + spec.name +
+                     "` starts it all the same");
+    publish_event("reader.quarantined", spec.name, 0, reader.last_error, reader.file);
+    publish_status();
+    return {};
+  }
+  blamed_.forgive(spec.name, spec.plugin);  // its file has changed
   StepTimer timer;
   auto generation = load_generation(file, timer);
   if (!generation) return fail(generation.error());
@@ -154,6 +166,7 @@ void Lifecycle::load(const std::filesystem::path& file, std::string name, std::s
   if (auto fits = check_config(opened->manifest(), config); !fits) return done(fail(fits.error()));
   // Whoever loads it by name wants it to run, also after the host's next start.
   if (auto enabled = disabled_.remove(name); !enabled) return done(fail(enabled.error()));
+  blamed_.forgive(name, opened->manifest().id);
   StepTimer timer;
   auto generation = load_generation(*opened, timer);
   if (!generation) return done(fail(generation.error()));

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "readers/blamed_readers.hpp"
 #include "readers/disabled_readers.hpp"
 #include "readers/reader.hpp"
 #include "readers/retired_generations.hpp"
@@ -118,6 +119,7 @@ class Lifecycle {
   const ReadersSpec spec_;
   const HostParts host_;
   DisabledReaders disabled_;
+  BlamedReaders blamed_;
   StatusBoard& board_;
   std::map<std::string, Reader> readers_;
   std::set<std::string> unloaded_;

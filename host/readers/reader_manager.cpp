@@ -181,6 +181,7 @@ Result<void> ReaderManager::start() {
   if (!disabled) return fail(disabled.error());
   install_interposed_libc();
   install_crash_signals();
+  set_blame_file(parts_->spec.blame_file.string());
   {
     const std::lock_guard lock(parts_->mutex);
     parts_->accepts_requests = true;

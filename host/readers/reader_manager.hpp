@@ -41,6 +41,7 @@ struct ReadersSpec {
   std::vector<InstanceSpec> instances;
   std::filesystem::path private_folder;  ///< <run_dir>/generations: the private copies
   std::filesystem::path disabled_file;   ///< <run_dir>/disabled.json: which readers a person disabled
+  std::filesystem::path blame_file;      ///< <run_dir>/crashed.txt: whose code the last host died of
   RestartSpec restart;
   /// How often a running reader's state is saved, for a restart after a fault; 0: never.
   std::chrono::nanoseconds checkpoint = std::chrono::seconds(30);

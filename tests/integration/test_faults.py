@@ -272,6 +272,28 @@ class Faults(PerchTest):
                 self.assertIn(f", in {callback}\n", log)
                 self.assertIn("misbehaving.", log.split("The host ends.")[1])
 
+    def test_a_reader_that_a_host_died_of_does_not_kill_the_next_one(self):
+        plugins = self.folder / "deadly"
+        plugins.mkdir()
+        perch_host.drop(PLUGIN, plugins)
+        readers = {"folder": str(plugins), "instances": [
+            {"name": "deadly", "plugin": "misbehaving", "config": {"fault": "abort", "in": "start"}}]}
+        first = self.launch(config({"rows": ROWS}, (), readers))
+        self.assertEqual(first.wait_for_end(), -signal.SIGABRT)
+        second = perch_host.Host(first.folder, config({"rows": ROWS}, (), readers))
+        self.hosts.append(second)
+        self.addCleanup(self.see_off, second)
+        second.wait_until_ready()
+        reader = second.readers()["deadly"]
+        self.assertEqual(reader["state"], "quarantined")
+        self.assertIn("the last host died of it: SIGABRT in start, plugin misbehaving 1.0.0", reader["last_error"])
+        # Another file, another chance.
+        perch_host.drop(FAULTY / "summing.so", plugins, "summing.so")
+        second.wait_for_reader("summing")
+        with contextlib.suppress(ConnectionError):
+            second.call("reader.enable", name="deadly")
+        self.assertEqual(second.wait_for_end(), -signal.SIGABRT)
+
     def test_every_verdict_is_tried(self):
         tried = cells("fine", "refused", "kept", "restarted", "parked", "mapped", "hangs", "dies")
         self.assertEqual(len(tried), len(TABLE) * len(CALLBACKS))
