@@ -202,3 +202,22 @@ TEST_CASE_FIXTURE(ConfigFixture, "only the first problem is told") {
       problem_after(R"({"arena": {"size": 1}, "commit": {"max_rows": 0}, "sources": 3})");
   CHECK(text == "arena.size: must be a size such as \"4GiB\", not 1");
 }
+
+TEST_CASE_FIXTURE(ConfigFixture, "what is wrong with the care for readers, or with who may change the host") {
+  const std::string tables =
+      R"("tables": { "t": { "key": [ { "name": "k", "type": "uint64" } ], "value": [ { "name": "v", "type": "uint64" } ] } },)";
+  const auto problem_in = [&](const std::string& section) { return problem("{" + tables + section + "}"); };
+  CHECK(problem_in(R"("readers": { "restart": { "delay_min": "2s", "delay_max": "1s" } })")
+            .find("readers.restart.delay_max: is shorter than delay_min") != std::string::npos);
+  CHECK(problem_in(R"("readers": { "restart": { "delay_min": "1us" } })").find("readers.restart.delay_min") !=
+        std::string::npos);
+  CHECK(problem_in(R"("readers": { "restart": { "limits": 1 } })").find("limit") != std::string::npos);
+  CHECK(problem_in(R"("readers": { "checkpoint": "1ms" })").find("readers.checkpoint: write at least") !=
+        std::string::npos);
+  CHECK(problem_in(R"("control": { "groups": [ "no-such-group" ] })")
+            .find("control.groups[0]: this system has no group \"no-such-group\"") != std::string::npos);
+  CHECK(problem_in(R"("control": { "groups": [ 5 ] })").find("control.groups[0]: must be the name") !=
+        std::string::npos);
+  CHECK(problem_in(R"("control": { "others": "change" })").find("control.others: \"change\" is not known") !=
+        std::string::npos);
+}

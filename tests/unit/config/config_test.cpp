@@ -54,6 +54,17 @@ TEST_CASE_FIXTURE(ConfigFixture, "what is left out has a default") {
   CHECK(config->readers.folder.empty());
   CHECK(config->readers.probation == 5s);
   CHECK(config->readers.private_folder == folder / "run/generations");
+  CHECK(config->readers.disabled_file == folder / "run/disabled.json");
+  CHECK(config->readers.blame_file == folder / "run/crashed.txt");
+  CHECK(config->readers.checkpoint == 30s);
+  CHECK(config->readers.callback_deadline == 10s);
+  CHECK(config->readers.retain_warning_bytes == std::uint64_t{256} << 20);
+  CHECK(config->readers.restart.delay_min == 100ms);
+  CHECK(config->readers.restart.delay_max == 10s);
+  CHECK(config->readers.restart.limit == 5);
+  CHECK(config->readers.restart.window == 1min);
+  CHECK(config->control.groups.empty());
+  CHECK(config->control.others_may_look);
   CHECK(config->control.socket == folder / "run/perch.sock");
   CHECK(config->control.mode == 0660);
 }
@@ -103,4 +114,24 @@ TEST_CASE_FIXTURE(ConfigFixture, "programs are found beside perchd, then in PATH
   add_program("tool");
   CHECK(command("./tool") == (folder / "tool").string());
   CHECK(command("/bin/sh") == "/bin/sh");
+}
+
+TEST_CASE_FIXTURE(ConfigFixture,
+                  "what becomes of readers that fail, and who may change the host, is configurable") {
+  const auto config = read(R"({ "tables": { "t": { "key": [ { "name": "k", "type": "uint64" } ],
+                                                    "value": [ { "name": "v", "type": "uint64" } ] } },
+    "readers": { "checkpoint": "0", "callback_deadline": "250ms", "retain_warning": "1MiB",
+                 "restart": { "delay_min": "1ms", "delay_max": "2ms", "limit": 0, "window": "10s" } },
+    "control": { "groups": [ "root" ], "others": "nothing" } })");
+  REQUIRE_MESSAGE(config.has_value(), config.error().message);
+  CHECK(config->readers.checkpoint == 0s);
+  CHECK(config->readers.callback_deadline == 250ms);
+  CHECK(config->readers.retain_warning_bytes == std::uint64_t{1} << 20);
+  CHECK(config->readers.restart.delay_min == 1ms);
+  CHECK(config->readers.restart.delay_max == 2ms);
+  CHECK(config->readers.restart.limit == 0);
+  CHECK(config->readers.restart.window == 10s);
+  REQUIRE(config->control.groups.size() == 1);
+  CHECK(config->control.groups[0] == std::pair<std::string, gid_t>("root", 0));
+  CHECK_FALSE(config->control.others_may_look);
 }

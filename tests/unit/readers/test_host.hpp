@@ -107,7 +107,8 @@ class TestHost {
     spec.private_folder = folder.path() / "generations";
     spec.probation = 0s;
     if (change) change(spec);
-    manager = std::make_unique<ReaderManager>(spec, catalog, store->reads(), events);
+    manager = std::make_unique<ReaderManager>(spec, catalog, store->reads(), events,
+                                              [this] { return store->retained_versions(); });
     const auto started = manager->start();
     REQUIRE_MESSAGE(started.has_value(), (started ? "" : started.error().message));
   }
