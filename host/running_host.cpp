@@ -76,14 +76,19 @@ Result<void> RunningHost::start_parts() {
 }
 
 void RunningHost::log_started() const {
-  std::vector<std::string> tables, sources, running;
+  std::vector<std::string> tables, sources, running, others;
   for (const auto& table : catalog_.tables()) tables.push_back(table->name());
   for (const auto& source : config_.ingest.sources) sources.push_back(source.name);
   for (const auto& reader : readers_->readers()) {
-    if (is_alive(reader)) running.push_back(reader.name + " " + reader.plugin_version);
+    if (is_alive(reader)) {
+      running.push_back(reader.name + " " + reader.plugin_version);
+    } else {
+      others.push_back(reader.name + " (" + reader.state + ")");
+    }
   }
-  spdlog::info("{} {} listens on {}; tables: {}; sources: {}; readers: {}", config_.name, PERCH_VERSION,
-               config_.control.socket.string(), join(tables), join(sources), join(running));
+  spdlog::info("{} {} listens on {}; tables: {}; sources: {}; readers: {}{}", config_.name, PERCH_VERSION,
+               config_.control.socket.string(), join(tables), join(sources), join(running),
+               others.empty() ? "" : "; not running: " + join(others));
 }
 
 bool RunningHost::readers_caught_up() const {

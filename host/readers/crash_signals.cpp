@@ -83,7 +83,8 @@ std::array<char, 4096> blame_file{};  // constant once plugins run
 
 void write_blame(int signal) noexcept {
   const PluginThread& thread = this_plugin_thread;
-  if (blame_file[0] == '\0' || (thread.guard == nullptr && thread.loading == nullptr)) return;
+  if (blame_file[0] == '\0' || thread.is_forked_child) return;
+  if (thread.guard == nullptr && thread.loading == nullptr) return;
   const char* const name = sigabbrev_np(signal);
   SignalText line;
   if (thread.loading != nullptr) {  // "vwap 1.0.0, generation 3": its id

@@ -248,10 +248,15 @@ bool Lifecycle::stop() {
     RetiredGenerations::request_end(reader.generation);
     if (reader.probation) RetiredGenerations::request_end(reader.probation->old);
   }
+  const auto until = std::chrono::steady_clock::now() + spec_.callback_deadline;  // for all of them together
+  const auto left = [until] {
+    return std::max(std::chrono::nanoseconds(until - std::chrono::steady_clock::now()),
+                    std::chrono::nanoseconds(0));
+  };
   for (auto& [name, reader] : readers_) {
-    retired_.retire(std::move(reader.generation), name);
+    retired_.retire(std::move(reader.generation), name, left());
     if (!reader.probation) continue;
-    retired_.retire(std::move(reader.probation->old), name);
+    retired_.retire(std::move(reader.probation->old), name, left());
     reader.probation->done(
         fail(ErrorKind::refused, "the host stopped within the probation of reader " + name));
   }

@@ -46,6 +46,7 @@ struct Probation {
   SteadyTime ends;
   SwapReport report;
   SteadyTime began;
+  std::chrono::nanoseconds end_wait{0};  ///< for the old one, once it is accepted
   ReaderManager::Done<SwapReport> done;
 };
 

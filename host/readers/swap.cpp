@@ -161,9 +161,13 @@ Result<void> Lifecycle::change(Reader& reader, const Next& next,
   // Nothing to go back to: a reader that did not run, or that was given up, has no probation.
   const bool can_go_back = old->instance && !next.without_state;
   const auto trial = can_go_back ? probation.value_or(spec_.probation) : std::chrono::nanoseconds(0);
-  reader.probation = Probation{
-      std::move(*old), std::exchange(reader.spec.config, next.config), now + trial, std::move(report), now,
-      std::move(done)};
+  reader.probation = Probation{std::move(*old),
+                               std::exchange(reader.spec.config, next.config),
+                               now + trial,
+                               std::move(report),
+                               now,
+                               next.without_state ? end_wait : spec_.callback_deadline,
+                               std::move(done)};
   reader.state = ReaderState::probation;
   if (trial.count() <= 0) {
     finish_probation(reader);
@@ -325,7 +329,7 @@ void Lifecycle::finish_probation(Reader& reader) {
   StepTimer timer = timer_of(reader, probation.began);
   const std::string& name = reader.spec.name;
   if (probation.ends > probation.began) timer.done("probation");
-  probation.report.left = retired_.retire(std::move(probation.old), name, end_wait);
+  probation.report.left = retired_.retire(std::move(probation.old), name, probation.end_wait);
   timer.done(probation.report.left.empty() ? "close the old generation"
                                            : "close the old generation: " + probation.report.left);
   publish_event("reader.accepted", name, reader.generation_number, probation.report.left, reader.file);
