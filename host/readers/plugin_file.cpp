@@ -4,8 +4,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <bit>
 #include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <memory>
 
 #include "readers/elf_entry.hpp"
@@ -27,22 +29,72 @@ Result<void> write_all(int fd, const char* bytes, std::size_t size) {
   return {};
 }
 
+/// FNV-1a, but over words instead of bytes and in four lanes whose multiplications overlap: a swap waits for
+/// it.
+class WordHash {
+ public:
+  /// All calls but the last with whole groups of 32 bytes.
+  void add(const char* bytes, std::size_t size) {
+    std::size_t at = 0;
+    for (; at + sizeof lanes_ <= size; at += sizeof lanes_) {
+      for (std::size_t lane = 0; lane < lanes; ++lane) {
+        std::uint64_t word;
+        std::memcpy(&word, bytes + at + lane * sizeof word, sizeof word);
+        lanes_[lane] = mix(lanes_[lane], word);
+      }
+    }
+    for (; at < size; ++at) lanes_[0] = mix(lanes_[0], static_cast<unsigned char>(bytes[at]));
+    size_ += size;
+  }
+  std::uint64_t value() const {
+    std::uint64_t hash = mix(offset_basis, size_);
+    for (const std::uint64_t lane : lanes_) hash = mix(hash, lane);
+    return hash;
+  }
+
+ private:
+  static constexpr std::size_t lanes = 4;
+  static constexpr std::uint64_t offset_basis = 0xcbf29ce484222325;
+
+  /// The rotation brings high bits down, where a multiplication alone never gets them.
+  static std::uint64_t mix(std::uint64_t hash, std::uint64_t word) {
+    constexpr std::uint64_t prime = 0x9e3779b97f4a7c15;  // odd, its bits spread out
+    return std::rotl((hash ^ word) * prime, 29);
+  }
+
+  std::uint64_t lanes_[lanes] = {offset_basis, offset_basis + 1, offset_basis + 2, offset_basis + 3};
+  std::uint64_t size_ = 0;
+};
+
+/// As much as there is, up to the size of the block; 0 at the end.
+Result<std::size_t> read_block(int from, const std::filesystem::path& name, char* block,
+                               std::uint64_t offset) {
+  std::size_t filled = 0;
+  while (filled < block_bytes) {
+    const ssize_t got =
+        pread(from, block + filled, block_bytes - filled, static_cast<off_t>(offset + filled));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return fail_errno("read " + name.string());
+    if (got == 0) break;
+    filled += static_cast<std::size_t>(got);
+  }
+  return filled;
+}
+
 /// Hashes all of `from`, and writes it to `to` unless that is −1.
 Result<std::uint64_t> hash_blocks(int from, const std::filesystem::path& name, int to) {
   const auto block = std::make_unique<char[]>(block_bytes);
-  std::uint64_t hash = 0xcbf29ce484222325;
+  WordHash hash;
   std::uint64_t offset = 0;
   while (true) {
-    const ssize_t got = pread(from, block.get(), block_bytes, static_cast<off_t>(offset));
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return fail_errno("read " + name.string());
-    if (got == 0) return hash;
-    for (ssize_t i = 0; i < got; ++i) hash = (hash ^ static_cast<unsigned char>(block[i])) * 0x100000001b3;
+    const auto got = read_block(from, name, block.get(), offset);
+    if (!got) return fail(got.error());
+    if (*got == 0) return hash.value();
+    hash.add(block.get(), *got);
     if (to >= 0) {
-      if (auto written = write_all(to, block.get(), static_cast<std::size_t>(got)); !written)
-        return fail(written.error());
+      if (auto written = write_all(to, block.get(), *got); !written) return fail(written.error());
     }
-    offset += static_cast<std::uint64_t>(got);
+    offset += *got;
     if (offset > PluginFile::bytes_max)
       return fail(ErrorKind::refused, name.string() + " grew while it was read");
   }

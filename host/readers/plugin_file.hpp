@@ -38,7 +38,7 @@ class PluginFile {
   Result<std::filesystem::path> copy_to(const std::filesystem::path& folder, std::uint64_t generation);
   /// Whether the file of this path is the copy that was checked, and nobody has touched it since.
   Result<void> check_copy(const std::filesystem::path& copy) const;
-  /// 64-bit FNV-1a of the bytes copied; 0 before.
+  /// 64-bit hash of the bytes copied, to tell builds apart and not to trust them by; 0 before.
   std::uint64_t content_hash() const noexcept { return content_hash_; }
   /// The same of the file as it is now: tells whether it is what a loaded generation was copied from.
   Result<std::uint64_t> hash_now() const;
