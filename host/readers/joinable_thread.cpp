@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <condition_variable>
 #include <ctime>
 #include <memory>
+#include <mutex>
 #include <utility>
 
 #include "base/assert.hpp"
@@ -45,6 +47,58 @@ bool JoinableThread::join_within(std::chrono::nanoseconds wait) {
 
 void JoinableThread::detach() {
   if (std::exchange(running_, false)) pthread_detach(thread_);
+}
+
+// ---- ThreadSupply
+
+struct ThreadSupply::Spare {
+  std::mutex mutex;  // guards what follows
+  std::condition_variable came;
+  bool is_called = false;
+  std::function<void()> body;
+
+  void wait_and_run() {
+    std::function<void()> work;
+    {
+      std::unique_lock lock(mutex);
+      came.wait(lock, [this] { return is_called; });
+      work = std::move(body);
+    }
+    if (work) work();
+  }
+};
+
+ThreadSupply::~ThreadSupply() {
+  if (!spare_) return;
+  give({});
+  // It has nothing to do but to end.
+  while (!thread_.join_within(std::chrono::seconds(1))) continue;
+}
+
+void ThreadSupply::make_ready() {
+  if (spare_) return;
+  auto spare = std::make_shared<Spare>();
+  if (thread_.start("reader:spare", [spare] { spare->wait_and_run(); })) spare_ = std::move(spare);
+}
+
+void ThreadSupply::give(std::function<void()> body) {
+  const std::shared_ptr<Spare> spare = std::exchange(spare_, nullptr);
+  const std::lock_guard lock(spare->mutex);
+  spare->body = std::move(body);
+  spare->is_called = true;
+  spare->came.notify_one();
+}
+
+Result<void> ThreadSupply::start(JoinableThread& thread, const std::string& name,
+                                 std::function<void()> body) {
+  if (!spare_) return thread.start(name, std::move(body));
+  PERCH_ASSERT(!thread.running_, "a thread is started once");
+  thread.thread_ = thread_.thread_;
+  thread.running_ = std::exchange(thread_.running_, false);
+  pthread_setname_np(thread.thread_, name.substr(0, 15).c_str());
+  give(std::move(body));
+  make_ready();  // while that one begins, nobody waits for this
+  return {};
 }
 
 }  // namespace perch::readers

@@ -34,6 +34,7 @@ ReaderInstance::ReaderInstance(const HostParts& host, std::shared_ptr<PluginLibr
       reads_(host.reads),
       on_fault_(host.on_fault),
       catches_up_(host.catches_up),
+      threads_(host.threads),
       checkpoint_every_(host.checkpoint),
       library_(std::move(library)),
       guard_(std::make_shared<InstanceGuard>(reader_, library_->label(), library_->code(),
@@ -52,7 +53,7 @@ Result<void> ReaderInstance::create(Nanoseconds wait) {
     const std::lock_guard lock(mutex_);
     ticket_ = 1;  // the thread answers it when create has returned
   }
-  auto started = thread_.start(reader_, [self = shared_from_this()] { self->run(); });
+  auto started = threads_.start(thread_, reader_, [self = shared_from_this()] { self->run(); });
   if (!started) {
     const std::lock_guard lock(mutex_);
     ended_ = true;

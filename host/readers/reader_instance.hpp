@@ -39,6 +39,7 @@ struct HostParts {
   std::shared_ptr<const std::atomic<bool>> catches_up;
   std::chrono::nanoseconds checkpoint{0};  ///< how often a running instance saves its state; 0: never
   Watchdog& watchdog;
+  ThreadSupply& threads;  ///< the manager thread's
 };
 
 /// Thread safety: the public methods are for the manager thread, but for stats().
@@ -138,6 +139,7 @@ class ReaderInstance : public std::enable_shared_from_this<ReaderInstance> {
   tree::ReadSide& reads_;
   const std::function<void()> on_fault_;
   const std::shared_ptr<const std::atomic<bool>> catches_up_;
+  ThreadSupply& threads_;
   const Nanoseconds checkpoint_every_;
   const std::shared_ptr<PluginLibrary> library_;
   const std::shared_ptr<LiveStats> stats_ = std::make_shared<LiveStats>();

@@ -138,8 +138,10 @@ void ReaderManager::Parts::wait(std::optional<SteadyTime> until) {
 
 void ReaderManager::Parts::run(DisabledReaders disabled, std::promise<void> settled) {
   pthread_setname_np(pthread_self(), "readers");
+  ThreadSupply threads;  // outlives what it has started
+  threads.make_ready();
   Lifecycle lifecycle(
-      spec, HostParts{catalog, reads, events, [this] { wake(); }, catches_up, spec.checkpoint, watchdog},
+      spec, {catalog, reads, events, [this] { wake(); }, catches_up, spec.checkpoint, watchdog, threads},
       std::move(disabled), board);
   FolderReaders folder_readers(spec, catalog, lifecycle);
   look_at_folder(folder_readers, SteadyTime::clock::now());
