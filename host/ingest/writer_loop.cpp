@@ -27,11 +27,10 @@ WriterLoop::WriterLoop(tree::Store& store, const tables::Catalog& catalog, const
                        WhoRetains who_retains)
     : store_(store),
       table_count_(catalog.tables().size()),
-      max_rows_(std::max(spec.commit_max_rows, 1u)),
-      max_delay_(spec.commit_max_delay),
       who_retains_(std::move(who_retains)),
       writer_(store, catalog),
       positions_(spec.sources.size()),
+      uncommitted_(spec.commit_max_rows, spec.commit_max_delay, Clock::now()),
       committed_(std::make_unique<Committed[]>(spec.sources.size())),
       evicted_(std::make_unique<std::atomic<std::uint64_t>[]>(table_count_)) {}
 
@@ -60,7 +59,7 @@ void WriterLoop::run() {
     if (stopping) break;
     sleep_until_due();
   }
-  if (uncommitted_ > 0) commit();
+  if (uncommitted_.rows() > 0) commit();
   std::uint64_t left = 0;
   for (std::size_t index = 0; index < inputs_.size(); ++index) {
     left += inputs_[index].source->rows() - positions_[index].rows;
@@ -72,7 +71,7 @@ void WriterLoop::run() {
 bool WriterLoop::drain_once() {
   bool applied = false;
   for (std::size_t index = 0; index < inputs_.size(); ++index) applied |= apply_batch(index);
-  if (uncommitted_ > 0 && now_ - first_row_ >= max_delay_) commit();
+  if (uncommitted_.is_due(now_)) commit();
   return applied;
 }
 
@@ -95,8 +94,8 @@ bool WriterLoop::apply_batch(std::size_t index) {
     position.bytes = batch->end(input.next_row);
     ++position.rows;
     ++input.next_row;
-    if (uncommitted_++ == 0) first_row_ = now_;
-    if (uncommitted_ >= max_rows_) commit();
+    uncommitted_.row_applied();
+    if (uncommitted_.is_full()) commit();
   }
   input.next_row = 0;
   source.queue().pop();
@@ -132,9 +131,9 @@ bool WriterLoop::evict_when_idle() {
 void WriterLoop::publish() {
   const std::int64_t commit_time_ns = unix_now_ns();
   const tree::Version version = writer_.commit(commit_time_ns, positions_);
-  committed_rows_ += uncommitted_;
-  uncommitted_ = 0;
+  committed_rows_ += uncommitted_.rows();
   now_ = Clock::now();
+  uncommitted_.committed(now_);
   if (rows_waited_ != Clock::time_point{}) {
     gaps_.record((now_ - rows_waited_).count());
     rows_waited_ = now_;
@@ -162,8 +161,8 @@ void WriterLoop::publish_status(tree::Version version, std::int64_t commit_time_
 void WriterLoop::sleep_until_due() {
   now_ = Clock::now();
   std::chrono::nanoseconds timeout = Doorbell::sleep_max;
-  if (uncommitted_ > 0) {
-    timeout = first_row_ + max_delay_ - now_;
+  if (uncommitted_.rows() > 0) {
+    timeout = uncommitted_.time_left(now_);
   } else {
     rows_waited_ = {};
     if (evict_when_idle() || reclaim_when_idle()) return;
@@ -188,7 +187,7 @@ bool WriterLoop::work_is_queued() const {
 
 /// Called when there is no room for the next row. False: there still is none, and the stop was requested.
 bool WriterLoop::make_room() {
-  if (uncommitted_ > 0) commit();
+  if (uncommitted_.rows() > 0) commit();
   auto delay = retry_delay_min;
   while (!try_to_make_room()) {
     if (!out_of_room_) tell_out_of_room();

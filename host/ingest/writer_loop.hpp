@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/duration_histogram.hpp"
+#include "ingest/commit_schedule.hpp"
 #include "ingest/doorbell.hpp"
 #include "ingest/ingest.hpp"
 #include "ingest/log_limit.hpp"
@@ -22,8 +23,7 @@
 
 namespace perch::ingest {
 
-/// Commits at max_rows rows, or max_delay after the first row that is not committed. In steady state it
-/// allocates nothing from the heap and takes no lock.
+/// Commits when CommitSchedule says so. In steady state it allocates nothing from the heap and takes no lock.
 ///
 /// When the arena is full no row is lost: the row at hand and those queued stay where they are, the queues
 /// fill, and the sources stop reading. It tries again every few milliseconds (retention, and readers that let
@@ -85,18 +85,15 @@ class WriterLoop {
   // Constant after start
   tree::Store& store_;
   const std::size_t table_count_;
-  const std::uint32_t max_rows_;
-  const std::chrono::nanoseconds max_delay_;
   const WhoRetains who_retains_;  // may be empty
 
   // The writer thread's own
   tables::TableWriter writer_;
   std::vector<Input> inputs_;
   std::vector<tree::SourcePosition> positions_;  // of the rows applied so far
-  std::uint32_t uncommitted_ = 0;                // rows applied since the last commit
+  CommitSchedule uncommitted_;                   // the rows applied since the last commit
   std::uint64_t committed_rows_ = 0;
   Clock::time_point now_{};          // refreshed once per batch and commit
-  Clock::time_point first_row_{};    // when the first uncommitted row was applied
   Clock::time_point rows_waited_{};  // since when rows have been waiting for a commit; zero: none are
   Clock::time_point idle_since_{};   // since when no row has come; zero: one has, just now
   LogLimit out_of_room_limit_{1, std::chrono::seconds(30)};  // room may come and go with every commit
