@@ -240,6 +240,23 @@ TEST_CASE("rows that are no whole commit are committed all the same, together") 
   CHECK(ingest.commits().version == 1);
 }
 
+TEST_CASE("rows that are no whole commit wait for the delay, and others join them") {
+  Host host;
+  host.spec.commit_max_rows = 3;
+  host.spec.commit_max_delay = std::chrono::hours(1);
+  const auto path = host.folder / "rows";
+  write_file(path, number_row(1, 1) + number_row(2, 2));
+  host.add_file("file", path, true);
+  Ingest& ingest = host.start();
+  REQUIRE(eventually([&] { return host.status().rows == 2 && host.status().queued_batches == 0; }));
+  append_file(path, number_row(3, 3) + number_row(4, 4));
+  REQUIRE(eventually([&] { return host.status().committed.rows == 3; }));
+  CHECK(ingest.commits().version == 1);
+  ingest.stop();
+  CHECK(ingest.commits().version == 2);
+  CHECK(host.rows().size() == 4);
+}
+
 TEST_CASE("stopping while a source waits for input, or for room, ends at once and commits what was queued") {
   Host host;
   const auto fifo = host.folder / "fifo";
