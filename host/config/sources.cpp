@@ -78,8 +78,13 @@ std::string read_table_name(ObjectReader& source, const std::vector<tables::Tabl
   const std::string table = source.text("table", "");
   std::vector<std::string> names;
   for (const auto& spec : tables) names.push_back(spec.name);
-  if (std::find(names.begin(), names.end(), table) == names.end()) {
+  const auto named = [&](const tables::TableSpec& spec) { return spec.name == table; };
+  const auto found = std::find_if(tables.begin(), tables.end(), named);
+  if (found == tables.end()) {
     problem.report(source.place("table"), "no table \"" + table + "\"" + suggest(table, "tables", names));
+  } else if (found->rollup) {
+    problem.report(source.place("table"), "\"" + table + "\" is a rollup: its rows follow from those of \"" +
+                                              found->rollup->of + "\"");
   }
   return table;
 }

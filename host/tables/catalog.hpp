@@ -1,10 +1,13 @@
 // The tables of a host: what they are called, how their rows look, what is kept of them.
 #pragma once
 
+#include <array>
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,6 +15,7 @@
 #include "base/result.hpp"
 #include "tables/key_codec.hpp"
 #include "tables/layout.hpp"
+#include "tables/rollup.hpp"
 #include "tree/format.hpp"
 
 namespace perch::tables {
@@ -24,6 +28,8 @@ struct RetainSpec {
   std::optional<std::chrono::nanoseconds> age;  ///< none older than this behind the newest `by`; needs `by`
   std::optional<std::string>
       by;  ///< a single number or timestamp_ns of key or value (the key's, where both have it)
+  std::vector<std::string> per = {};  ///< `rows` counts those alike in these fields; none: all
+  bool operator==(const RetainSpec&) const = default;
 };
 
 struct TableSpec {
@@ -31,13 +37,15 @@ struct TableSpec {
   std::vector<FieldSpec> key;
   std::vector<FieldSpec> value;
   std::optional<RetainSpec> retain;
+  std::optional<RollupSpec> rollup = {};  ///< then key and value follow from it
 };
 
 /// Immutable after construction; any thread.
 class Table {
  public:
-  /// Errors name the table and the field.
-  static Result<std::shared_ptr<const Table>> make(const TableSpec& spec, tree::TableIndex index);
+  /// `source`: of a rollup, the table that it is of. Errors name the table and the field.
+  static Result<std::shared_ptr<const Table>> make(const TableSpec& spec, tree::TableIndex index,
+                                                   const Table* source = nullptr);
 
   const std::string& name() const noexcept { return name_; }
   tree::TableIndex index() const noexcept { return index_; }
@@ -47,8 +55,13 @@ class Table {
   const std::optional<RetainSpec>& retain() const noexcept { return retain_; }
   /// The key's first field is what `retain.by` names: the oldest rows are the table's first ones.
   bool retains_in_key_order() const noexcept;
-  /// Bytes of a value in the tree: the record, and, only with retention in another order than the key's,
-  /// behind it the row's number in the order of insertion (a uint64 in the last 8 bytes, at a multiple of 8).
+  /// Null: the table's rows come from sources.
+  const Rollup* rollup() const noexcept { return rollup_ ? &*rollup_ : nullptr; }
+  /// Where a rollup's state lies in the stored value.
+  std::uint32_t rollup_state_offset() const noexcept { return (value_.size() + 15) / 16 * 16; }
+  /// Bytes of a value in the tree: the record, behind it a rollup's state, and, only with retention in
+  /// another order than the key's, the row's number in the order of insertion (a uint64 in the last 8 bytes,
+  /// at a multiple of 8).
   std::uint32_t stored_value_bytes() const noexcept { return stored_value_bytes_; }
 
  private:
@@ -58,21 +71,38 @@ class Table {
   Layout value_;
   KeyCodec codec_;
   std::optional<RetainSpec> retain_;
+  std::optional<Rollup> rollup_;
   std::uint32_t stored_value_bytes_ = 0;
 };
 using TablePtr = std::shared_ptr<const Table>;
 
-/// The tables in the order of the config; table i has tree index i. Immutable while the host runs.
+/// The tables in the order in which they were added; table i has tree index i. Tables are added while the
+/// host runs, none ever goes or changes.
+///
+/// Thread safety: `add` from one thread at a time; the rest from any. Who sees a table in tables() sees it
+/// whole: the number of tables is stored with release behind the table, and loaded with acquire.
 class Catalog {
  public:
+  /// A rollup may stand before the table that it is of. Errors name the table.
   static Result<Catalog> make(const std::vector<TableSpec>& specs);
-  const std::vector<TablePtr>& tables() const noexcept { return tables_; }
+  /// What adding these would add, in their order; they may be rollups of tables that are there.
+  Result<std::vector<TablePtr>> make_more(const std::vector<TableSpec>& specs) const;
+  /// Its index is the number of tables so far.
+  void add(TablePtr table);
+
+  std::span<const TablePtr> tables() const noexcept {
+    return {slots_->tables.data(), slots_->count.load(std::memory_order_acquire)};
+  }
   TablePtr find(std::string_view name) const noexcept;
   /// "no table 'trade'; did you mean 'trades'? (tables: trades, bars)"
   Error unknown_table(std::string_view name) const;
 
  private:
-  std::vector<TablePtr> tables_;
+  struct Slots {
+    std::array<TablePtr, tree::tables_max> tables;
+    std::atomic<std::uint32_t> count{0};
+  };
+  std::unique_ptr<Slots> slots_ = std::make_unique<Slots>();
 };
 
 }  // namespace perch::tables

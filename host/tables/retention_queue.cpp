@@ -46,11 +46,13 @@ std::uint64_t age_ns_of(const Table& table) {
   return age ? static_cast<std::uint64_t>(age->count()) : UINT64_MAX;
 }
 
-std::variant<InsertionRing, RankHeap, KeyOrder> make_queue(const Table& table, tree::Store& store) {
+std::variant<InsertionRing, RankHeap, KeyOrder, GroupQueues> make_queue(const Table& table,
+                                                                        tree::Store& store) {
   // With an age, the key's first field is a timestamp_ns: its first word, in nanoseconds.
   if (table.retains_in_key_order()) {
     return KeyOrder(store, table.index(), rows_max_of(table), age_ns_of(table));
   }
+  if (!table.retain()->per.empty()) return GroupQueues(table, rows_max_of(table));
   if (table.retain()->by) return RankHeap(table.codec().words());
   return InsertionRing(table.codec().words());
 }
@@ -82,13 +84,15 @@ void RetentionQueue::written(const std::uint64_t* key, const tree::Placed& row) 
     return;
   }
   RankHeap* heap = std::get_if<RankHeap>(&queue_);
-  const std::uint64_t rank = heap ? rank_of(key, row.value) : 0;
+  const std::uint64_t rank = table_.retain()->by ? rank_of(key, row.value) : 0;
   newest_rank_ = std::max(newest_rank_, rank);
   if (!row.inserted) return;
   store(++last_sequence_, row.value + sequence_offset_);
   ++inserted_since_eviction_;
   if (heap) {
     heap->push(rank, last_sequence_, key);
+  } else if (GroupQueues* groups = std::get_if<GroupQueues>(&queue_)) {
+    groups->push(rank, last_sequence_, key, row.value);
   } else {
     std::get<InsertionRing>(queue_).push(last_sequence_, key);
   }
@@ -108,14 +112,34 @@ std::uint64_t RetentionQueue::evict_due_from(KeyOrder& order, std::uint64_t most
   return evicted;
 }
 
+bool RetentionQueue::is_live(std::uint64_t sequence, const std::uint64_t* key) const {
+  const std::byte* value = store_.find(table_.index(), key);
+  return value && load<std::uint64_t>(value + sequence_offset_) == sequence;
+}
+
+std::uint64_t RetentionQueue::evict_due_from(GroupQueues& groups, std::uint64_t most) {
+  std::uint64_t evicted = 0;
+  for (; most > 0 && groups.has_due(); --most) {
+    if (groups.entries() == store_.rows(table_.index()) ||
+        is_live(groups.front_sequence(), groups.front_key())) {
+      if (!store_.has_room_to_erase()) break;
+      const bool erased = store_.erase(table_.index(), groups.front_key());
+      PERCH_ASSERT(erased, "a live entry has its row");
+      ++evicted;
+    }
+    groups.pop();
+  }
+  is_behind_ = groups.has_due();
+  return evicted;
+}
+
 /// At most `most` entries are looked at, stale ones too.
 template <class Queue>
 std::uint64_t RetentionQueue::evict_due_from(Queue& queue, std::uint64_t most) {
   std::uint64_t evicted = 0;
   std::uint64_t rows = store_.rows(table_.index());
-  const auto is_live = [this](std::uint64_t sequence, const std::uint64_t* key) {
-    const std::byte* value = store_.find(table_.index(), key);
-    return value && load<std::uint64_t>(value + sequence_offset_) == sequence;
+  const auto live = [this](std::uint64_t sequence, const std::uint64_t* key) {
+    return is_live(sequence, key);
   };
   for (; most > 0 && queue.size() > 0 && front_is_due(queue, rows); --most) {
     // Every row has exactly one live entry: as many entries as rows means that none is stale.
@@ -129,7 +153,7 @@ std::uint64_t RetentionQueue::evict_due_from(Queue& queue, std::uint64_t most) {
     queue.pop();
   }
   is_behind_ = queue.size() > 0 && front_is_due(queue, rows);
-  if (queue.size() > 2 * rows + 1024) queue.sweep(8 * inserted_since_eviction_, is_live);
+  if (queue.size() > 2 * rows + 1024) queue.sweep(8 * inserted_since_eviction_, live);
   return evicted;
 }
 
@@ -149,6 +173,7 @@ std::uint64_t RetentionQueue::rank_of(const std::uint64_t* key, const std::byte*
 std::uint64_t RetentionQueue::entries() const noexcept {
   if (const InsertionRing* ring = std::get_if<InsertionRing>(&queue_)) return ring->size();
   if (const RankHeap* heap = std::get_if<RankHeap>(&queue_)) return heap->size();
+  if (const GroupQueues* groups = std::get_if<GroupQueues>(&queue_)) return groups->entries();
   return 0;
 }
 

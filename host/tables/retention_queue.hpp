@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "tables/catalog.hpp"
+#include "tables/group_queues.hpp"
 #include "tables/insertion_ring.hpp"
 #include "tables/key_order.hpp"
 #include "tables/rank_heap.hpp"
@@ -18,7 +19,8 @@ namespace perch::tables {
 /// Where the order is the key's (Table::retains_in_key_order), the table is its own queue: KeyOrder. Else
 /// each inserted row gets the next sequence number, kept behind its record in the tree, and one entry here. A
 /// row keeps both through updates. An entry whose row is gone or has another sequence is stale and means
-/// nothing.
+/// nothing. With `per` there is such a queue for each group (GroupQueues); rows that go another way than by
+/// retention would count among their group's until their turn comes.
 ///
 /// Bounded work and memory: `evict_due` drops what is due, but not more than four times the rows that came in
 /// since the last call, or rows_per_call: what a leap of the time makes due at once goes in several versions.
@@ -47,6 +49,8 @@ class RetentionQueue {
   template <class Queue>
   std::uint64_t evict_due_from(Queue& queue, std::uint64_t most);
   std::uint64_t evict_due_from(KeyOrder& order, std::uint64_t most);
+  std::uint64_t evict_due_from(GroupQueues& groups, std::uint64_t most);
+  bool is_live(std::uint64_t sequence, const std::uint64_t* key) const;
 
   const Table& table_;
   tree::Store& store_;
@@ -56,7 +60,7 @@ class RetentionQueue {
   const Field* by_value_ = nullptr;  // null: `by` is field by_key_index_ of the key, if there is a `by`
   std::uint32_t by_key_index_ = 0;
 
-  std::variant<InsertionRing, RankHeap, KeyOrder> queue_;
+  std::variant<InsertionRing, RankHeap, KeyOrder, GroupQueues> queue_;
   std::uint64_t last_sequence_ = 0;
   std::uint64_t newest_rank_ = 0;  // of all rows written, updates too
   std::uint64_t inserted_since_eviction_ = 0;

@@ -7,19 +7,33 @@
 
 namespace perch::tables {
 
-TableWriter::TableWriter(tree::Store& store, const Catalog& catalog)
-    : store_(store), catalog_(catalog), evicted_(catalog.tables().size()) {
-  for (const TablePtr& table : catalog.tables()) {
-    tree::TableShape shape;
-    shape.key_words = table->codec().words();
-    shape.value_bytes = table->stored_value_bytes();
-    const tree::TableIndex index = store_.add_table(shape);
-    PERCH_ASSERT(index == table->index(), "the catalog's tables are the store's first and only ones");
-    queues_.push_back(table->retain() ? std::make_unique<RetentionQueue>(*table, store_) : nullptr);
-  }
+TableWriter::TableWriter(tree::Store& store, const Catalog& catalog) : store_(store) {
+  for (const TablePtr& table : catalog.tables()) add_table(table);
 }
 
 TableWriter::~TableWriter() = default;
+
+void TableWriter::add_table(TablePtr table) {
+  tree::TableShape shape;
+  shape.key_words = table->codec().words();
+  shape.value_bytes = table->stored_value_bytes();
+  const tree::TableIndex index = store_.add_table(shape);
+  PERCH_ASSERT(index == table->index() && index == tables_.size(), "the catalog's tables are the store's");
+  OpenTable& added = tables_.emplace_back();
+  added.table = std::move(table);
+  added.key_record.resize(added.table->key().size());
+  if (added.table->retain()) added.queue = std::make_unique<RetentionQueue>(*added.table, store_);
+  // A rollup may stand before its source, or behind it.
+  for (OpenTable& source : tables_) {
+    for (const OpenTable& rollup : tables_) {
+      const Rollup* const of = rollup.table->rollup();
+      const bool is_new = &source == &added || &rollup == &added;
+      if (!is_new || !of || of->spec().of != source.table->name()) continue;
+      source.rollups.push_back(rollup.table->index());
+      source.rollups_read_key |= of->reads_key();
+    }
+  }
+}
 
 bool TableWriter::has_room() { return store_.has_room(); }
 
@@ -28,9 +42,33 @@ void TableWriter::warm(tree::TableIndex table, const std::uint64_t* keys, std::u
 }
 
 void TableWriter::upsert(tree::TableIndex table, const std::uint64_t* key, const std::byte* value) {
+  OpenTable& open = tables_[table];
   const tree::Placed row = store_.upsert(table, key);
-  std::memcpy(row.value, value, catalog_.tables()[table]->value().size());
-  if (RetentionQueue* queue = queues_[table].get()) queue->written(key, row);
+  std::memcpy(row.value, value, open.table->value().size());
+  if (open.queue) open.queue->written(key, row);
+  if (!open.rollups.empty()) fold_rollups(open, key, value);
+}
+
+void TableWriter::fold_rollups(OpenTable& source, const std::uint64_t* key, const std::byte* value) {
+  if (source.rollups_read_key) source.table->codec().decode(key, source.key_record.data());
+  for (const tree::TableIndex rollup : source.rollups) fold(tables_[rollup], source.key_record.data(), value);
+}
+
+void TableWriter::fold(OpenTable& rollup, const std::byte* source_key, const std::byte* source_value) {
+  const Table& table = *rollup.table;
+  const std::int64_t bucket = table.rollup()->group_of(source_key, source_value, rollup.key_record.data());
+  if (bucket >= rollup.newest_bucket) {
+    rollup.newest_bucket = bucket;
+  } else {
+    ++rollup.late;
+  }
+  std::uint64_t key[tree::key_words_max];
+  const bool encoded = table.codec().encode(rollup.key_record.data(), key);
+  PERCH_ASSERT(encoded, "no rollup is grouped by floats");
+  const tree::Placed row = store_.upsert(table.index(), key);
+  table.rollup()->fold(source_key, source_value, row.inserted, row.value,
+                       row.value + table.rollup_state_offset());
+  if (rollup.queue) rollup.queue->written(key, row);
 }
 
 bool TableWriter::erase(tree::TableIndex table, const std::uint64_t* key) { return store_.erase(table, key); }
@@ -38,13 +76,12 @@ bool TableWriter::erase(tree::TableIndex table, const std::uint64_t* key) { retu
 std::uint64_t TableWriter::retain() {
   std::uint64_t total = 0;
   is_behind_ = false;
-  for (std::size_t table = 0; table < queues_.size(); ++table) {
-    RetentionQueue* const queue = queues_[table].get();
-    if (queue == nullptr) continue;
-    const std::uint64_t evicted = queue->evict_due();
-    evicted_[table] += evicted;
+  for (OpenTable& table : tables_) {
+    if (!table.queue) continue;
+    const std::uint64_t evicted = table.queue->evict_due();
+    table.evicted += evicted;
     total += evicted;
-    is_behind_ |= queue->is_behind();
+    is_behind_ |= table.queue->is_behind();
   }
   return total;
 }
@@ -53,7 +90,5 @@ tree::Version TableWriter::commit(std::int64_t commit_time_ns,
                                   std::span<const tree::SourcePosition> positions) {
   return store_.commit(commit_time_ns, positions);
 }
-
-std::uint64_t TableWriter::evicted_rows(tree::TableIndex table) const { return evicted_[table]; }
 
 }  // namespace perch::tables

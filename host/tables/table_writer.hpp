@@ -20,13 +20,16 @@ class TableWriter {
   /// Adds the catalog's tables to the store. Both outlive this.
   TableWriter(tree::Store& store, const Catalog& catalog);
   ~TableWriter();
+  /// Adds one more table, the catalog's next one: visible from the next commit on.
+  void add_table(TablePtr table);
 
   /// Whether memory for one more row is certain; ask before each upsert. On no: commit, then try again later.
   bool has_room();
   /// Starts loading what is needed to write these rows, keys one after the other: call it for some 16 rows
   /// before they are upserted.
   void warm(tree::TableIndex table, const std::uint64_t* keys, std::uint32_t count) const;
-  /// Inserts or replaces. `key`: codec().words() words; `value`: value().size() bytes, padding zero.
+  /// Inserts or replaces, and folds the row into the table's rollups. `key`: codec().words() words; `value`:
+  /// value().size() bytes, padding zero.
   void upsert(tree::TableIndex table, const std::uint64_t* key, const std::byte* value);
   /// False when there is no such row. Ask has_room before, as for upsert.
   bool erase(tree::TableIndex table, const std::uint64_t* key);
@@ -38,13 +41,27 @@ class TableWriter {
   tree::Version commit(std::int64_t commit_time_ns, std::span<const tree::SourcePosition> positions);
 
   std::uint64_t rows(tree::TableIndex table) const { return store_.rows(table); }
-  std::uint64_t evicted_rows(tree::TableIndex table) const;
+  std::uint64_t evicted_rows(tree::TableIndex table) const { return tables_[table].evicted; }
+  /// Of a rollup: rows folded into a bucket before the newest one.
+  std::uint64_t late_rows(tree::TableIndex table) const { return tables_[table].late; }
 
  private:
+  struct OpenTable {
+    TablePtr table;
+    std::unique_ptr<RetentionQueue> queue;  // null without retention
+    std::vector<tree::TableIndex> rollups;  // of this table
+    std::vector<std::byte> key_record;      // of a row that is folded; padding zero
+    bool rollups_read_key = false;
+    std::uint64_t evicted = 0;
+    std::int64_t newest_bucket = INT64_MIN;  // of a rollup
+    std::uint64_t late = 0;
+  };
+
+  void fold_rollups(OpenTable& source, const std::uint64_t* key, const std::byte* value);
+  void fold(OpenTable& rollup, const std::byte* source_key, const std::byte* source_value);
+
   tree::Store& store_;
-  const Catalog& catalog_;
-  std::vector<std::unique_ptr<RetentionQueue>> queues_;  // by table index; null without retention
-  std::vector<std::uint64_t> evicted_;
+  std::vector<OpenTable> tables_;  // by table index
   bool is_behind_ = false;
 };
 

@@ -35,9 +35,10 @@ TEST_CASE_FIXTURE(ConfigFixture, "an unknown name: the nearest and all valid one
   CHECK(problem_after(R"({"commit": {"max_row": 1}})").find("did you mean \"max_rows\"?") !=
         std::string::npos);
   CHECK(problem_after(R"({"tables": {"trades": {"retian": {}}}})") ==
-        "tables.trades.retian: unknown name; did you mean \"retain\"? (valid names: key, value, retain)");
-  CHECK(problem_after(R"({"tables": {"trades": {"rollup": {}}}})") ==
-        "tables.trades.rollup: unknown name (valid names: key, value, retain)");
+        "tables.trades.retian: unknown name; did you mean \"retain\"? (valid names: key, value, retain, "
+        "rollup)");
+  CHECK(problem_after(R"({"tables": {"t": {"rollup": {"off": "x"}}}})").substr(0, 47) ==
+        "tables.t.rollup.off: unknown name; did you mean");
   CHECK(problem_after(R"({"tables": {"trades": {"retain": {"row": 5}}}})").substr(0, 32) ==
         "tables.trades.retain.row: unknow");
   CHECK(problem_after(R"({"tables": {"trades": {"key": [{"nme": "a", "type": "int8"}]}}})").substr(0, 45) ==
@@ -220,4 +221,40 @@ TEST_CASE_FIXTURE(ConfigFixture, "what is wrong with the care for readers, or wi
         std::string::npos);
   CHECK(problem_in(R"("control": { "others": "change" })").find("control.others: \"change\" is not known") !=
         std::string::npos);
+}
+
+TEST_CASE_FIXTURE(ConfigFixture, "a rollup's errors name the place") {
+  const auto of_minutes = [&](const std::string& rollup) {
+    return problem_after(R"({"tables": {"minutes": {"rollup": )" + rollup + "}}}");
+  };
+  const std::string good = R"json({"of": "trades", "group": ["symbol", {"bucket": "ts", "every": "1m"}],
+                               "aggregate": {"open": "first(price)", "trades": "count()"}})json";
+  CHECK(of_minutes(good) == "");
+  CHECK(of_minutes("{}") == "tables.minutes.rollup: needs \"of\"");
+  CHECK(of_minutes(R"json({"of": "trads", "group": ["symbol"], "aggregate": {"n": "count()"}})json") ==
+        "tables.minutes.rollup.of: no table \"trads\"; did you mean \"trades\"? (tables: trades, bars, "
+        "minutes)");
+  CHECK(
+      of_minutes(R"json({"of": "trades", "group": [{"bucket": "ts"}], "aggregate": {"n": "count()"}})json") ==
+      "tables.minutes.rollup.group[0]: needs \"every\"");
+  CHECK(of_minutes(R"({"of": "trades", "group": ["symbol"], "aggregate": {"n": 5}})") ==
+        "tables.minutes.rollup.aggregate.n: must be a text such as \"sum(size)\"");
+  CHECK(of_minutes(R"json({"of": "trades", "group": ["symbol"], "aggregate": {"n": "mean(prize)"}})json") ==
+        "tables.minutes.rollup.aggregate.n: the source table has no field 'prize'; did you mean 'price'?");
+  CHECK(problem_after(R"({"tables": {"trades": {"rollup": )" + good + "}}}") ==
+        "tables.trades.key: a rollup's fields follow from \"group\"");
+  CHECK(problem_after(R"({"tables": {"trades": {"retain": {"age": null, "per": ["symbol"]}}}})") == "");
+  CHECK(problem_after(R"({"tables": {"trades": {"retain": {"per": ["symbol"]}}}})") ==
+        "tables.trades.retain: \"per\" and \"age\" exclude each other");
+  CHECK(problem_after(R"({"tables": {"trades": {"retain": {"age": null, "per": []}}}})") ==
+        "tables.trades.retain.per: must name at least one field");
+}
+
+TEST_CASE_FIXTURE(ConfigFixture, "no source writes to a rollup") {
+  CHECK(
+      problem_after(
+          R"json({"tables": {"bars": {"key": null, "value": null, "rollup": {"of": "trades", "group": ["symbol"],
+                          "aggregate": {"n": "count()"}}}},
+                          "sources": [{"name": "f", "type": "stdin", "table": "bars"}]})json") ==
+      "sources[0].table: \"bars\" is a rollup: its rows follow from those of \"trades\"");
 }

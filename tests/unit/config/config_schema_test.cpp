@@ -69,24 +69,30 @@ TEST_CASE_FIXTURE(ConfigFixture, "the shipped configs are good for the schema an
 TEST_CASE_FIXTURE(ConfigFixture, "schema and reader agree on what is bad") {
   Validator validator;
   REQUIRE(validator.accepts(nlohmann::json::parse(valid)));
-  for (const char* patch : {
-           R"({"hosts": {}})",
-           R"({"host": {"log": {"level": "loud"}}})",
-           R"({"arena": {"size": 5}})",
-           R"({"commit": {"max_rows": 0}})",
-           R"({"commit": {"max_delay": "soon"}})",
-           R"({"tables": null})",
-           R"({"tables": {"trades": {"rollup": {}}}})",
-           R"({"tables": {"trades": {"key": [{"name": "a", "type": "uint64[2]x"}]}}})",
-           R"({"tables": {"trades": {"retain": {"rows": null, "age": null}}}})",
-           R"({"tables": {"trades": {"retain": {"by": null}}}})",
-           R"({"sources": [{"name": "s", "type": "exec", "table": "trades"}]})",
-           R"({"sources": [{"name": "s", "type": "stdin", "table": "trades", "path": "x"}]})",
-           R"({"sources": [{"name": "s", "type": "tcp", "table": "trades"}]})",
-           R"({"readers": {"folder": null}})",
-           R"({"readers": {"isolation": "process"}})",
-           R"({"control": {"mode": "rw"}})",
-       }) {
+  for (
+      const char* patch : {
+          R"({"hosts": {}})",
+          R"({"host": {"log": {"level": "loud"}}})",
+          R"({"arena": {"size": 5}})",
+          R"({"commit": {"max_rows": 0}})",
+          R"({"commit": {"max_delay": "soon"}})",
+          R"({"tables": null})",
+          R"({"tables": {"trades": {"rollup": {}}}})",
+          R"json({"tables": {"t": {"rollup": {"of": "trades", "group": [], "aggregate": {"n": "count()"}}}}})json",
+          R"({"tables": {"t": {"rollup": {"of": "trades", "group": ["symbol"], "aggregate": {"n": "count"}}}}})",
+          R"json({"tables": {"t": {"rollup": {"of": "trades", "group": [{"bucket": "ts"}], "aggregate": {"n": "count()"}}}}})json",
+          R"({"tables": {"trades": {"retain": {"per": ["symbol"]}}}})",
+          R"({"tables": {"trades": {"retain": {"age": null, "per": []}}}})",
+          R"({"tables": {"trades": {"key": [{"name": "a", "type": "uint64[2]x"}]}}})",
+          R"({"tables": {"trades": {"retain": {"rows": null, "age": null}}}})",
+          R"({"tables": {"trades": {"retain": {"by": null}}}})",
+          R"({"sources": [{"name": "s", "type": "exec", "table": "trades"}]})",
+          R"({"sources": [{"name": "s", "type": "stdin", "table": "trades", "path": "x"}]})",
+          R"({"sources": [{"name": "s", "type": "tcp", "table": "trades"}]})",
+          R"({"readers": {"folder": null}})",
+          R"({"readers": {"isolation": "process"}})",
+          R"({"control": {"mode": "rw"}})",
+      }) {
     CAPTURE(patch);
     auto json = nlohmann::json::parse(valid);
     json.merge_patch(nlohmann::json::parse(patch));

@@ -1,0 +1,100 @@
+// The last rows of each group, against a model that keeps a list per group.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cstring>
+#include <list>
+#include <map>
+#include <random>
+
+#include "tables/catalog.hpp"
+#include "tables/group_queues.hpp"
+#include "tables/table_writer.hpp"
+#include "tree/store.hpp"
+
+using namespace perch;
+using namespace perch::tables;
+
+namespace {
+
+TableSpec spec(RetainSpec retain) {
+  return {"rows",
+          {{"id", "uint64"}},
+          {{"symbol", "char[8]"}, {"rank", "int32"}, {"small", "uint8"}},
+          std::move(retain)};
+}
+
+struct Value {
+  char symbol[8];
+  std::int32_t rank;
+  std::uint8_t small;
+  std::uint8_t padding[3];
+};
+
+struct Held {
+  std::uint64_t id;
+  std::int32_t rank;
+};
+
+void compare(bool by_rank) {
+  RetainSpec retain{7, {}, {}, {"symbol", "small"}};
+  if (by_rank) retain.by = "rank";
+  auto catalog = Catalog::make({spec(retain)});
+  REQUIRE_MESSAGE(catalog, catalog.error().message);
+  auto store = *tree::Store::create({64u << 20, tree::commit_with_fallocate, false});
+  TableWriter writer(*store, *catalog);
+  std::mt19937_64 random(3);
+  std::map<std::pair<int, int>, std::list<Held>> model;  // oldest first
+  std::map<std::uint64_t, std::pair<int, int>> group_of;
+  for (int i = 0; i < 30'000; ++i) {
+    const std::uint64_t id = random() % 6000;
+    std::pair<int, int> group{int(random() % 20), int(random() % 2)};
+    Value value{};
+    // A row that is there stays in the group that it came with.
+    if (const auto there = group_of.find(id); there != group_of.end()) group = there->second;
+    std::snprintf(value.symbol, sizeof value.symbol, "s%d", group.first);
+    value.small = std::uint8_t(group.second);
+    value.rank = std::int32_t(random() % 50) - 25;
+    writer.upsert(0, &id, reinterpret_cast<const std::byte*>(&value));
+    if (!group_of.contains(id)) {
+      auto& rows = model[group];
+      auto at = rows.end();
+      if (by_rank)
+        at = std::find_if(rows.begin(), rows.end(), [&](const Held& held) { return held.rank > value.rank; });
+      rows.insert(at, {id, value.rank});
+      group_of[id] = group;
+    }
+    if (random() % 30 != 0) continue;
+    writer.retain();
+    CHECK_FALSE(writer.is_behind());
+    writer.commit(0, {});
+    std::uint64_t rows = 0;
+    for (auto& [ignored, held] : model) {
+      while (held.size() > 7) {
+        group_of.erase(held.front().id);
+        held.pop_front();
+      }
+      rows += held.size();
+    }
+    REQUIRE(store->rows(0) == rows);
+    for (const auto& [held, ignored] : group_of) REQUIRE(store->find(0, &held) != nullptr);
+  }
+  CHECK(store->check().empty());
+}
+
+std::string refusal(RetainSpec retain) {
+  const auto catalog = Catalog::make({spec(std::move(retain))});
+  return catalog ? "" : catalog.error().message;
+}
+
+}  // namespace
+
+TEST_CASE("each group keeps its last rows, in order of insertion") { compare(false); }
+TEST_CASE("each group keeps its last rows, in the order of a field") { compare(true); }
+
+TEST_CASE("what is wrong with retention per group is named") {
+  CHECK(refusal({{}, std::chrono::seconds(1), "id", {"symbol"}}).find("\"per\" needs \"rows\"") !=
+        std::string::npos);
+  CHECK(refusal({5, {}, {}, {"symbl"}}).find("did you mean 'symbol'?") != std::string::npos);
+  CHECK(refusal({5, {}, {}, {"symbol"}}) == "");
+}
