@@ -47,7 +47,7 @@ class RunningHost {
   bool readers_caught_up() const;
 
   const Config config_;
-  const tables::Catalog catalog_;
+  tables::Catalog catalog_;
   const std::unique_ptr<tree::Store> store_;
   readers::EventHub events_;
   std::unique_ptr<readers::ReaderManager> readers_;

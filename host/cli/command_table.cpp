@@ -14,27 +14,63 @@ namespace {
 
 std::string count_text(const Json& count) { return grouped_text(count.get<std::uint64_t>()); }
 
+std::string tables_of(const Json& source) {
+  std::string text;
+  for (const Json& table : source.at("tables")) text += (text.empty() ? "" : ",") + exact_text(table);
+  return text;
+}
+
+/// The state and, of a listener, how many are connected.
+std::string state_of(const Json& source) {
+  const std::string state = exact_text(source.at("state"));
+  const std::string type = exact_text(source.at("type"));
+  if (type != "tcp" && type != "unix") return state;
+  return state + " (" + count_text(source.at("connections")) + ")";
+}
+
+std::string duration_text(const Json& ns) {
+  return format_duration(std::chrono::nanoseconds(ns.get<std::int64_t>()));
+}
+
+/// What is there to be read, and how long the oldest row that is read has waited.
+std::string behind_text(const Json& source) {
+  const auto bytes = source.at("lag_bytes").get<std::uint64_t>();
+  const auto ns = source.at("lag_ns").get<std::int64_t>();
+  if (bytes == 0 && ns == 0) return "-";
+  return format_size(bytes) + ", " + duration_text(source.at("lag_ns"));
+}
+
 std::string sources_text(const Json& sources) {
   TextTable table({{"SOURCE"},
-                   {"TYPE"},
-                   {"TABLE"},
+                   {"INPUT"},
+                   {"TABLES"},
                    {"STATE"},
                    {"ROWS", Align::right},
                    {"READ", Align::right},
                    {"REJECTS", Align::right},
                    {"RESTARTS", Align::right},
-                   {"QUEUE", Align::right}});
+                   {"QUEUE", Align::right},
+                   {"BEHIND"},
+                   {"TO COMMIT (p50/p99)", Align::right}});
   std::string notes;
   for (const Json& source : sources) {
     const std::string name = exact_text(source.at("name"));
-    table.add_row({name, exact_text(source.at("type")), exact_text(source.at("table")),
-                   exact_text(source.at("state")), count_text(source.at("rows")),
-                   format_size(source.at("bytes").get<std::uint64_t>()), count_text(source.at("rejects")),
-                   count_text(source.at("restarts")),
-                   exact_text(source.at("queued_batches")) + "/" + exact_text(source.at("queue_capacity"))});
+    table.add_row(
+        {name, exact_text(source.at("type")) + " " + exact_text(source.at("format")), tables_of(source),
+         state_of(source), count_text(source.at("rows")),
+         format_size(source.at("bytes").get<std::uint64_t>()), count_text(source.at("rejects")),
+         count_text(source.at("restarts")),
+         exact_text(source.at("queued_batches")) + "/" + exact_text(source.at("queue_capacity")),
+         behind_text(source),
+         duration_text(source.at("latency_p50_ns")) + "/" + duration_text(source.at("latency_p99_ns"))});
     for (const auto& [reason, count] : source.at("rejects_by_reason").items()) {
       notes += name + ": rejected, " + exact_text(Json(reason)) + ": " + count_text(count) + "\n";
     }
+    if (source.at("skipped") != 0)
+      notes += name + ": fed no table: " + count_text(source.at("skipped")) + " rows\n";
+    if (source.at("connections_refused") != 0)
+      notes += name + ": connections closed beyond connections_max: " +
+               count_text(source.at("connections_refused")) + "\n";
     if (const std::string error = exact_text(source.at("last_error")); !error.empty())
       notes += name + ": " + error + "\n";
   }
@@ -50,16 +86,28 @@ std::string retain_text(const Json& retain) {
     text += (text.empty() ? "" : ", ") +
             format_duration(std::chrono::nanoseconds(retain["age_ns"].get<std::int64_t>()));
   }
+  if (retain.contains("per")) {
+    text += " per ";
+    for (const Json& field : retain["per"]) text += (text.ends_with(' ') ? "" : "+") + exact_text(field);
+  }
   if (retain.contains("by")) text += " by " + exact_text(retain["by"]);
   return text;
 }
 
 std::string tables_text(const Json& tables) {
-  TextTable table(
-      {{"TABLE"}, {"ROWS", Align::right}, {"EVICTED", Align::right}, {"KEEPS"}, {"KEY"}, {"VALUE"}});
+  TextTable table({{"TABLE"},
+                   {"OF"},
+                   {"ROWS", Align::right},
+                   {"EVICTED", Align::right},
+                   {"LATE", Align::right},
+                   {"KEEPS"},
+                   {"KEY"},
+                   {"VALUE"}});
   for (const Json& each : tables) {
-    table.add_row({exact_text(each.at("name")), count_text(each.at("rows")),
-                   count_text(each.at("evicted_rows")), retain_text(each.at("retain")),
+    const Json& rollup = each.at("rollup");
+    table.add_row({exact_text(each.at("name")), rollup.is_null() ? "-" : exact_text(rollup.at("of")),
+                   count_text(each.at("rows")), count_text(each.at("evicted_rows")),
+                   rollup.is_null() ? "-" : count_text(each.at("late_rows")), retain_text(each.at("retain")),
                    exact_text(each.at("key")), exact_text(each.at("value"))});
   }
   return table.empty() ? "no tables\n" : table.text();

@@ -70,14 +70,19 @@ void read_control(ObjectReader& root, Config& config, ConfigProblem& problem) {
   read_groups(control, config, problem);
   config.control.others_may_look = control.choice("others", {"look", "nothing"}) == "look";
   const std::string mode = control.text("mode", "0660");
-  const auto [end, error] = std::from_chars(mode.data(), mode.data() + mode.size(), config.control.mode, 8);
-  if (error != std::errc{} || end != mode.data() + mode.size() || config.control.mode > 0777) {
-    problem.report(control.place("mode"),
-                   "\"" + mode + "\" is no file mode; write octal digits such as \"0660\"");
-  }
+  const auto parsed = parse_file_mode(mode);
+  if (!parsed) problem.report(control.place("mode"), parsed.error().message);
+  config.control.mode = parsed.value_or(config.control.mode);
 }
 
 }  // namespace
+
+Result<unsigned> parse_file_mode(const std::string& text) {
+  unsigned mode = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), mode, 8);
+  if (error == std::errc{} && end == text.data() + text.size() && mode <= 0777) return mode;
+  return fail(ErrorKind::usage, "\"" + text + "\" is no file mode; write octal digits such as \"0660\"");
+}
 
 Result<Config> read_config(const std::filesystem::path& file, const std::filesystem::path& program_folder) {
   const auto document = read_config_document(file);

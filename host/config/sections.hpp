@@ -22,6 +22,9 @@ std::vector<ingest::SourceSpec> read_sources(ObjectReader& root, const std::vect
 /// All but the files and folders that follow from run_dir.
 readers::ReadersSpec read_readers(ObjectReader& root, ConfigProblem& problem);
 
+/// "0660". Errors say how to write it.
+Result<unsigned> parse_file_mode(const std::string& text);
+
 /// The file that a source's command means. Absolute: itself; with a slash: relative to `config_folder`; else
 /// the first executable of that name in `program_folder` and the folders of PATH. Errors: none there, not
 /// executable.

@@ -20,12 +20,18 @@ Json sources_json(const Host& host) {
 Json tables_json(const Host& host) {
   const tree::SharedSnapshot snapshot = host.store.reads().acquire();
   const std::vector<std::uint64_t> evicted = host.ingest.evicted_rows();
+  const std::vector<std::uint64_t> late = host.ingest.late_rows();
   Json tables = Json::array();
   for (const tables::TablePtr& table : host.catalog.tables()) {
     const tree::TableIndex index = table->index();
-    tables.push_back({{"name", table->name()},
-                      {"rows", snapshot->snapshot().rows(index)},
-                      {"evicted_rows", index < evicted.size() ? evicted[index] : 0}});
+    Json one{{"name", table->name()},
+             {"rows", snapshot->snapshot().rows(index)},
+             {"evicted_rows", index < evicted.size() ? evicted[index] : 0}};
+    if (table->rollup()) {
+      one["rollup_of"] = table->rollup()->spec().of;
+      one["late_rows"] = index < late.size() ? late[index] : 0;
+    }
+    tables.push_back(std::move(one));
   }
   return tables;
 }

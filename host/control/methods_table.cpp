@@ -26,13 +26,31 @@ Json retain_json(const tables::Table& table) {
   Json retain = Json::object();
   if (table.retain()->rows) retain["rows"] = *table.retain()->rows;
   if (table.retain()->age) retain["age_ns"] = table.retain()->age->count();
+  if (!table.retain()->per.empty()) retain["per"] = table.retain()->per;
   if (table.retain()->by) retain["by"] = *table.retain()->by;
   return retain;
+}
+
+Json rollup_json(const tables::Table& table) {
+  if (!table.rollup()) return nullptr;
+  const tables::RollupSpec& spec = table.rollup()->spec();
+  Json group = Json::array();
+  for (const tables::GroupSpec& one : spec.group) {
+    if (one.every.count() > 0) {
+      group.push_back({{"bucket", one.field}, {"every_ns", one.every.count()}});
+    } else {
+      group.push_back(one.field);
+    }
+  }
+  Json aggregate = Json::object();
+  for (const tables::AggregateSpec& one : spec.aggregates) aggregate[one.name] = one.call;
+  return {{"of", spec.of}, {"group", std::move(group)}, {"aggregate", std::move(aggregate)}};
 }
 
 void list(const Call& call) {
   const tree::SharedSnapshot snapshot = call.host.store.reads().acquire();
   const std::vector<std::uint64_t> evicted = call.host.ingest.evicted_rows();
+  const std::vector<std::uint64_t> late = call.host.ingest.late_rows();
   Json tables = Json::array();
   for (const tables::TablePtr& table : call.host.catalog.tables()) {
     tables.push_back({{"name", table->name()},
@@ -42,7 +60,9 @@ void list(const Call& call) {
                       {"value", table->value().text()},
                       {"key_hash", table->key().hash_hex()},
                       {"value_hash", table->value().hash_hex()},
-                      {"retain", retain_json(*table)}});
+                      {"retain", retain_json(*table)},
+                      {"rollup", rollup_json(*table)},
+                      {"late_rows", table->index() < late.size() ? late[table->index()] : 0}});
   }
   call.answer(to_text(Json{{"version", snapshot->snapshot().version()}, {"tables", std::move(tables)}}));
 }

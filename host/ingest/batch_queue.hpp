@@ -4,7 +4,9 @@
 // in place and gives it back. Nothing is copied or allocated after construction.
 #pragma once
 
+#include <array>
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <vector>
 
@@ -30,8 +32,7 @@ class BatchQueue {
   static constexpr std::uint32_t batches = 16;
   static_assert((batches & (batches - 1)) == 0);
 
-  BatchQueue(std::uint32_t key_words, std::uint32_t value_bytes)
-      : slots_(batches, RowBatch(key_words, value_bytes)) {}
+  explicit BatchQueue(const std::vector<RecordShape>& feeds) : slots_(batches, RowBatch(feeds)) {}
 
   static constexpr std::uint32_t capacity() noexcept { return batches; }
   std::uint32_t size() const noexcept {
@@ -39,6 +40,16 @@ class BatchQueue {
     // thread may see more than the capacity when both moved in between, which only a display would show.
     const std::uint32_t head = head_.load(std::memory_order_seq_cst);
     return tail_.load(std::memory_order_seq_cst) - head;
+  }
+
+  /// How long the oldest batch has been on its way; 0 when there is none. For a display: the batch may go
+  /// meanwhile, and another's time be told.
+  std::int64_t oldest_wait_ns() const noexcept {
+    const std::uint32_t head = head_.load(std::memory_order_seq_cst);
+    if (head == tail_.load(std::memory_order_seq_cst)) return 0;
+    // relaxed: a figure that stands for itself.
+    return std::max<std::int64_t>(
+        0, steady_now_ns() - began_ns_[head % batches].load(std::memory_order_relaxed));
   }
 
   /// The batch to fill next; nullptr when the queue is full.
@@ -49,6 +60,8 @@ class BatchQueue {
   }
   /// Hands the batch that free_slot returned to the writer.
   void publish() noexcept {
+    const std::uint32_t slot = tail_.load(std::memory_order_relaxed) % batches;  // relaxed: our own word
+    began_ns_[slot].store(slots_[slot].began_ns(), std::memory_order_relaxed);  // relaxed: see oldest_wait_ns
     tail_.store(tail_.load(std::memory_order_relaxed) + 1,
                 std::memory_order_seq_cst);  // relaxed: our own word
   }
@@ -67,6 +80,7 @@ class BatchQueue {
 
  private:
   std::vector<RowBatch> slots_;
+  std::array<std::atomic<std::int64_t>, batches> began_ns_{};
   alignas(64) std::atomic<std::uint32_t> head_{0};
   alignas(64) std::atomic<std::uint32_t> tail_{0};
 };

@@ -1,5 +1,7 @@
 #include "ingest/byte_stream.hpp"
 
+#include <sys/ioctl.h>
+
 #include "base/assert.hpp"
 #include "ingest/exec_stream.hpp"
 #include "ingest/file_stream.hpp"
@@ -33,8 +35,16 @@ Result<std::unique_ptr<ByteStream>> open_stream(const SourceSpec& spec) {
       return FileStream::open(spec.path, spec.follow);
     case SourceType::standard_input:
       return std::make_unique<StdinStream>();
+    case SourceType::tcp:
+    case SourceType::unix_socket:
+      break;  // many streams: ListenerLoop
   }
   PERCH_ASSERT(false, "a source type without a stream");
+}
+
+std::uint64_t readable_bytes(int descriptor) noexcept {
+  int bytes = 0;
+  return ::ioctl(descriptor, FIONREAD, &bytes) == 0 && bytes > 0 ? static_cast<std::uint64_t>(bytes) : 0;
 }
 
 }  // namespace perch::ingest

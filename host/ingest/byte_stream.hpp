@@ -41,11 +41,18 @@ class ByteStream {
   /// Returns when a read may bring more than `idle`, or at once when the stop was requested. May return
   /// early.
   virtual void wait(const StopSignal& stop) = 0;
+  /// What was read makes no sense: ends the run, or all of it where nothing else can come, with this reason.
+  virtual void give_up(const std::string& reason) = 0;
+  /// Bytes that are there to be read, where the system can tell; else 0.
+  virtual std::uint64_t bytes_waiting() const = 0;
   /// What an idle stream is doing: waiting or restarting.
   virtual SourceState idle_state() const { return SourceState::waiting; }
 };
 
 /// The stream that a spec describes, opened. Errors name what could not be opened.
 Result<std::unique_ptr<ByteStream>> open_stream(const SourceSpec& spec);
+
+/// What a pipe, socket or terminal holds (FIONREAD); 0 where it cannot tell.
+std::uint64_t readable_bytes(int descriptor) noexcept;
 
 }  // namespace perch::ingest

@@ -20,6 +20,10 @@ class CommitSchedule {
   CommitSchedule(std::uint32_t max_rows, std::chrono::nanoseconds max_delay, TimePoint start) noexcept
       : max_rows_(std::max(max_rows, 1u)), max_delay_(max_delay), last_commit_(start) {}
 
+  void set_policy(std::uint32_t max_rows, std::chrono::nanoseconds max_delay) noexcept {
+    max_rows_ = std::max(max_rows, 1u);
+    max_delay_ = max_delay;
+  }
   std::uint32_t rows() const noexcept { return rows_; }
   void row_applied() noexcept { ++rows_; }
   bool is_full() const noexcept { return rows_ >= max_rows_; }
@@ -32,8 +36,8 @@ class CommitSchedule {
   }
 
  private:
-  const std::uint32_t max_rows_;
-  const std::chrono::nanoseconds max_delay_;
+  std::uint32_t max_rows_;
+  std::chrono::nanoseconds max_delay_;
   std::uint32_t rows_ = 0;
   TimePoint last_commit_;
 };

@@ -51,6 +51,7 @@ ReadResult ExecStream::read(std::span<char> space) {
     if (Clock::now() < next_start_) return {};
     return start();
   }
+  if (!given_up_.empty()) return end_given_up();
   const ssize_t count = ::read(child_->output(), space.data(), space.size());
   if (count > 0) {
     delivered_ = true;
@@ -79,6 +80,16 @@ ReadResult ExecStream::run_ended() {
   if (delivered_ && Clock::now() - started_ >= restart_delay_max_) backoff_.reset();
   return schedule_restart(status.success() ? "" : command_.front() + " " + to_string(status));
 }
+
+ReadResult ExecStream::end_given_up() {
+  child_->end(grace);
+  child_.reset();
+  return schedule_restart(std::exchange(given_up_, ""));
+}
+
+void ExecStream::give_up(const std::string& reason) { given_up_ = reason; }
+
+std::uint64_t ExecStream::bytes_waiting() const { return child_ ? readable_bytes(child_->output()) : 0; }
 
 ReadResult ExecStream::schedule_restart(std::string error) {
   const std::string how = error.empty() ? command_.front() + " ended" : error;

@@ -27,6 +27,8 @@ class ExecStream : public ByteStream {
   ~ExecStream() override;
   ReadResult read(std::span<char> space) override;
   void wait(const StopSignal& stop) override;
+  void give_up(const std::string& reason) override;
+  std::uint64_t bytes_waiting() const override;
   SourceState idle_state() const override;
 
  private:
@@ -34,6 +36,7 @@ class ExecStream : public ByteStream {
 
   ReadResult start();
   ReadResult run_ended();
+  ReadResult end_given_up();
   ReadResult schedule_restart(std::string error);
   void wait_for_end();
   void log_errors();
@@ -48,6 +51,7 @@ class ExecStream : public ByteStream {
   Clock::time_point started_{};
   Clock::time_point next_start_{};
   bool delivered_ = false;  // this run
+  std::string given_up_;    // why this run is to be ended; "": it is not
   std::string error_text_;  // standard error, not yet logged
   LogLimit error_limit_;
 };

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -33,6 +34,7 @@ Result<void> FileStream::open_file() {
   }
   file_ = std::move(file);
   read_ = 0;
+  given_up_.clear();
   if (!follow_) return {};
   inotify_.reset(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
   // Through the descriptor: the path may name another file by now.
@@ -41,8 +43,23 @@ Result<void> FileStream::open_file() {
   return {};
 }
 
+void FileStream::give_up(const std::string& reason) { given_up_ = reason; }
+
+std::uint64_t FileStream::bytes_waiting() const {
+  struct stat status {};
+  if (!file_ || ::fstat(file_.get(), &status) != 0) return 0;
+  if (!S_ISREG(status.st_mode)) return readable_bytes(file_.get());
+  const auto size = static_cast<std::uint64_t>(status.st_size);
+  return size > read_ ? size - read_ : 0;
+}
+
 ReadResult FileStream::read(std::span<char> space) {
   if (!file_ && !open_file()) return {};
+  if (!given_up_.empty()) {
+    if (!follow_) return {ReadKind::failed, 0, given_up_};
+    const off_t end = ::lseek(file_.get(), 0, SEEK_END);
+    if (end > 0) read_ = std::max(read_, static_cast<std::uint64_t>(end));
+  }
   const ssize_t count = ::read(file_.get(), space.data(), space.size());
   if (count > 0) {
     read_ += static_cast<std::uint64_t>(count);
@@ -57,6 +74,7 @@ ReadResult FileStream::at_end(std::span<char> space) {
   if (truncated()) {
     ::lseek(file_.get(), 0, SEEK_SET);
     read_ = 0;
+    given_up_.clear();
     return {ReadKind::run_ended, 0, {}};
   }
   if (!replaced()) return {};

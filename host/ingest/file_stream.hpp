@@ -14,7 +14,8 @@ namespace perch::ingest {
 ///   read looks
 ///     as if it had only grown (as it does to tail);
 ///   - replaced (the path names another file): the old one is read to its end first;
-///   - missing, or unreadable: waited for.
+///   - missing, or unreadable: waited for;
+///   - given up: the rest of it is passed over, until it is truncated or replaced.
 class FileStream : public ByteStream {
  public:
   static constexpr int poll_interval_ms = 100;
@@ -25,6 +26,8 @@ class FileStream : public ByteStream {
   FileStream(std::filesystem::path path, bool follow);
   ReadResult read(std::span<char> space) override;
   void wait(const StopSignal& stop) override;
+  void give_up(const std::string& reason) override;
+  std::uint64_t bytes_waiting() const override;
 
  private:
   Result<void> open_file();
@@ -38,6 +41,7 @@ class FileStream : public ByteStream {
   UniqueFd file_;
   UniqueFd inotify_;        // watches file_; none: polling alone has to do
   std::uint64_t read_ = 0;  // bytes of file_
+  std::string given_up_;    // why the rest of file_ is passed over; "": it is not
 };
 
 }  // namespace perch::ingest

@@ -1,48 +1,86 @@
 #include "ingest/ingest.hpp"
 
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <mutex>
 #include <utility>
 
 #include "base/assert.hpp"
 #include "ingest/reject_log.hpp"
 #include "ingest/source.hpp"
-#include "ingest/stop_signal.hpp"
 #include "ingest/writer_loop.hpp"
 
 namespace perch::ingest {
 
 struct Ingest::Parts {
-  Parts(tree::Store& store, const tables::Catalog& tables, IngestSpec the_spec, WhoRetains who_retains)
+  using Sources = WriterLoop::Sources;
+
+  Parts(tree::Store& store, tables::Catalog& tables, IngestSpec the_spec, WhoRetains who_retains)
       : spec(std::move(the_spec)),
         catalog(tables),
         rejects(spec.reject_log, spec.reject_log_bytes_max),
         writer(store, catalog, spec, std::move(who_retains)) {}
 
-  Result<void> open_sources();
+  /// A copy: sources come and go.
+  Sources current_sources() const {
+    const std::lock_guard lock(mutex);
+    return sources;
+  }
+  std::uint32_t free_slot(const Sources& taken) const;
+  Result<Sources> make_sources(const std::vector<SourceSpec>& specs, const tables::Catalog& tables,
+                               const Sources& kept, const Sources& removed);
+  void add_tables(const std::vector<tables::TablePtr>& tables);
 
   const IngestSpec spec;
-  const tables::Catalog& catalog;
+  tables::Catalog& catalog;
   RejectLog rejects;
-  StopSignal stop;
   WriterLoop writer;
-  std::vector<std::unique_ptr<Source>> sources;  // in the spec's order
+  mutable std::mutex mutex;  // guards what follows
+  Sources sources;           // in the order in which they were added
 };
 
-Result<void> Ingest::Parts::open_sources() {
-  for (const SourceSpec& source_spec : spec.sources) {
-    tables::TablePtr table = catalog.find(source_spec.table);
-    if (table == nullptr) {
-      Error error = catalog.unknown_table(source_spec.table);
-      error.message = "source " + source_spec.name + ": " + error.message;
-      return fail(std::move(error));
-    }
-    auto source = std::make_unique<Source>(source_spec, std::move(table), rejects, writer.bell(), stop);
-    if (auto opened = source->open(); !opened) return opened;
-    sources.push_back(std::move(source));
-  }
-  return {};
+std::uint32_t Ingest::Parts::free_slot(const Sources& taken) const {
+  std::uint32_t slot = 0;
+  const auto is_taken = [&](const auto& source) { return source->slot() == slot; };
+  while (std::any_of(taken.begin(), taken.end(), is_taken)) ++slot;
+  return slot;
 }
 
-Ingest::Ingest(tree::Store& store, const tables::Catalog& catalog, IngestSpec spec, WhoRetains who_retains)
+/// Opened and not yet started. A listener goes on with the socket of the one that it takes the place of.
+Result<Ingest::Parts::Sources> Ingest::Parts::make_sources(const std::vector<SourceSpec>& specs,
+                                                           const tables::Catalog& tables, const Sources& kept,
+                                                           const Sources& removed) {
+  Sources added;
+  Sources taken = kept;  // the slots of those that go are free only when they are gone
+  taken.insert(taken.end(), removed.begin(), removed.end());
+  for (const SourceSpec& source_spec : specs) {
+    const std::uint32_t slot = free_slot(taken);
+    if (slot >= tree::sources_max)
+      return fail(ErrorKind::usage, "more than " + std::to_string(tree::sources_max) + " sources at a time");
+    UniqueFd socket;
+    for (const auto& old : removed) {
+      if (old->listens_like(source_spec)) socket = old->copy_socket();
+    }
+    auto made = Source::make(source_spec, tables, slot, rejects, writer, std::move(socket));
+    if (!made) return fail(std::move(made.error()));
+    taken.push_back(*made);
+    added.push_back(std::move(*made));
+  }
+  return added;
+}
+
+/// Their rows can be read when this returns, and are before anybody can know of them.
+void Ingest::Parts::add_tables(const std::vector<tables::TablePtr>& tables) {
+  if (tables.empty()) return;
+  writer.change([&] {
+    for (const tables::TablePtr& table : tables) writer.add_table(table);
+    writer.commit_now();
+  });
+  for (const tables::TablePtr& table : tables) catalog.add(table);
+}
+
+Ingest::Ingest(tree::Store& store, tables::Catalog& catalog, IngestSpec spec, WhoRetains who_retains)
     : parts_(std::make_unique<Parts>(store, catalog, std::move(spec), std::move(who_retains))) {}
 
 Ingest::~Ingest() { stop(); }
@@ -50,36 +88,70 @@ Ingest::~Ingest() { stop(); }
 Result<void> Ingest::start() {
   PERCH_ASSERT(parts_->sources.empty(), "ingest is started once");
   if (auto opened = parts_->rejects.open(); !opened) return opened;
-  if (auto opened = parts_->open_sources(); !opened) {
-    parts_->sources.clear();
-    return opened;
+  auto made = parts_->make_sources(parts_->spec.sources, parts_->catalog, {}, {});
+  if (!made) return fail(std::move(made.error()));
+  {
+    const std::lock_guard lock(parts_->mutex);
+    parts_->sources = *made;
   }
-  parts_->writer.start(parts_->sources);
-  for (const auto& source : parts_->sources) source->start();
+  parts_->writer.start(*made);
+  for (const auto& source : *made) source->start();
+  return {};
+}
+
+Result<void> Ingest::change(const IngestChange& change) {
+  Parts::Sources kept;
+  Parts::Sources removed;
+  for (const auto& source : parts_->current_sources()) {
+    const bool goes = std::find(change.remove_sources.begin(), change.remove_sources.end(),
+                                source->spec().name) != change.remove_sources.end();
+    (goes ? removed : kept).push_back(source);
+  }
+  const tables::Catalog tables = parts_->catalog.with(change.add_tables);
+  auto added = parts_->make_sources(change.add_sources, tables, kept, removed);
+  if (!added) return fail(std::move(added.error()));
+  // From here on nothing can fail.
+  parts_->add_tables(change.add_tables);
+  for (const auto& source : removed) {
+    for (const auto& other : *added) {
+      if (source->listens_like(other->spec())) source->leave_socket_file();
+    }
+  }
+  for (const auto& source : removed) source->request_stop();
+  for (const auto& source : removed) source->join();
+  kept.insert(kept.end(), added->begin(), added->end());
+  parts_->writer.change([&] {
+    parts_->writer.set_commit_policy(change.commit_max_rows, change.commit_max_delay);
+    parts_->writer.set_sources(kept);
+  });
+  {
+    const std::lock_guard lock(parts_->mutex);
+    parts_->sources = kept;
+  }
+  for (const auto& source : *added) source->start();
   return {};
 }
 
 void Ingest::stop() {
-  parts_->stop.request();
-  for (const auto& source : parts_->sources) source->room_bell().ring();
-  for (const auto& source : parts_->sources) source->join();
+  const Parts::Sources sources = parts_->current_sources();
+  for (const auto& source : sources) source->request_stop();
+  for (const auto& source : sources) source->join();
   parts_->writer.stop();
 }
 
 bool Ingest::finished() const {
-  for (std::size_t index = 0; index < parts_->sources.size(); ++index) {
-    const Source& source = *parts_->sources[index];
+  for (const auto& source : parts_->current_sources()) {
     // In this order: once it has ended, the number of its rows is final.
-    if (!source.ended() || parts_->writer.committed(index).rows != source.rows()) return false;
+    if (!source->ended() || parts_->writer.committed(source->slot()).rows != source->rows()) return false;
   }
   return true;
 }
 
 std::vector<SourceStatus> Ingest::sources() const {
   std::vector<SourceStatus> all;
-  for (std::size_t index = 0; index < parts_->sources.size(); ++index) {
-    all.push_back(parts_->sources[index]->status());
-    all.back().committed = parts_->writer.committed(index);
+  for (const auto& source : parts_->current_sources()) {
+    all.push_back(source->status());
+    all.back().committed = parts_->writer.committed(source->slot());
   }
   return all;
 }
@@ -90,6 +162,12 @@ std::vector<std::uint64_t> Ingest::evicted_rows() const {
   std::vector<std::uint64_t> all;
   for (const auto& table : parts_->catalog.tables())
     all.push_back(parts_->writer.evicted_rows(table->index()));
+  return all;
+}
+
+std::vector<std::uint64_t> Ingest::late_rows() const {
+  std::vector<std::uint64_t> all;
+  for (const auto& table : parts_->catalog.tables()) all.push_back(parts_->writer.late_rows(table->index()));
   return all;
 }
 

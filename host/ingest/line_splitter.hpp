@@ -1,4 +1,4 @@
-// LineSplitter: bytes in, lines out, in a buffer of fixed size. A line that is too long is counted and
+// LineSplitter: bytes in, lines out, in a buffer that is bounded. A line that is too long is counted and
 // skipped, not kept.
 #pragma once
 
@@ -7,7 +7,8 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <vector>
+
+#include "ingest/input_buffer.hpp"
 
 namespace perch::ingest {
 
@@ -26,15 +27,15 @@ class LineSplitter {
   static constexpr std::size_t block_bytes_default = 256u << 10;
   static constexpr std::size_t prefix_bytes_max = 4096;  ///< of a line that is too long
   static constexpr std::size_t padding_bytes =
-      64;  ///< readable behind every line's text (simdjson reads there)
+      InputBuffer::padding_bytes;  ///< readable behind every line's text
 
   explicit LineSplitter(std::size_t line_bytes_max = line_bytes_max_default,
                         std::size_t block_bytes = block_bytes_default);
 
-  /// Where to read input to: block_bytes or more. Ask only when next() has no line left.
-  std::span<char> space();
+  /// Where to read input to. Ask only when next() has no line left.
+  std::span<char> space() { return buffer_.space(); }
   /// So many bytes were read there.
-  void added(std::size_t bytes);
+  void added(std::size_t bytes) { buffer_.added(bytes); }
   /// The next whole line; false when more input is needed. Valid until the next call.
   bool next(Line& line);
   /// The input is over: the unfinished line, if there is one. What follows is another input, from position 0.
@@ -45,12 +46,9 @@ class LineSplitter {
   void take(std::size_t length, Line& line);
 
   const std::size_t line_bytes_max_;
-  const std::size_t block_bytes_;
-  std::vector<char> buffer_;
-  std::size_t begin_ = 0;       // of the unfinished line in the buffer
-  std::size_t scanned_ = 0;     // no newline in [begin_, scanned_)
-  std::size_t end_ = 0;         // of the input in the buffer
-  std::uint64_t position_ = 0;  // of begin_ in the input
+  InputBuffer buffer_;          // what waits begins with the unfinished line
+  std::size_t scanned_ = 0;     // no newline in so much of it
+  std::uint64_t position_ = 0;  // of the unfinished line, or of what is left of it, in the input
   bool skipping_ = false;       // the unfinished line is too long:
   std::uint64_t skipped_ = 0;   // so much of it is gone
   std::string prefix_;          // and this is how it began

@@ -1,6 +1,7 @@
 #include "ingest/ndjson_decoder.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -8,6 +9,7 @@
 
 #include "base/assert.hpp"
 #include "ingest/big_numbers.hpp"
+#include "ingest/text_value.hpp"
 
 namespace perch::ingest {
 namespace {
@@ -48,33 +50,39 @@ std::string quoted(const Field& field) { return "field \"" + field.name + "\" ("
 
 }  // namespace
 
-NdjsonDecoder::NdjsonDecoder(tables::TablePtr table)
-    : table_(std::move(table)), key_record_(table_->key().size()) {
-  for (const Field& field : table_->key().fields()) want(field, true);
-  for (const Field& field : table_->value().fields()) want(field, false);
-  member_at_.reserve(places_max);
+NdjsonRows::NdjsonRows(const Mapping& mapping, Stamps& stamps)
+    : mapping_(mapping), assembly_(mapping, stamps), nodes_(1), found_(mapping.inputs().size()) {
+  for (std::uint32_t input = 0; input < mapping.inputs().size(); ++input)
+    want(mapping.inputs()[input], input);
 }
 
-void NdjsonDecoder::want(const Field& field, bool in_key) {
-  const auto same = [&](const Member& member) { return member.name == field.name; };
-  auto member = std::find_if(members_.begin(), members_.end(), same);
-  if (member == members_.end()) member = members_.insert(member, Member{field.name, {}, {}, 0});
-  member->targets.push_back({&field, in_key});
+void NdjsonRows::want(const Mapping::Path& path, std::uint32_t input) {
+  std::uint32_t at = 0;
+  for (const std::string& name : path) {
+    const auto named = [&](std::uint32_t child) { return nodes_[child].name == name; };
+    const auto& children = nodes_[at].children;
+    const auto child = std::find_if(children.begin(), children.end(), named);
+    if (child != children.end()) {
+      at = *child;
+      continue;
+    }
+    const auto added = static_cast<std::uint32_t>(nodes_.size());
+    nodes_[at].children.push_back(added);
+    nodes_.push_back({name, {}, {}, {}});
+    at = added;
+  }
+  nodes_[at].input = input;
 }
 
-bool NdjsonDecoder::decode(std::string_view row, std::uint64_t* key, std::byte* value) {
+Step NdjsonRows::take(std::string_view row, RowBatch& batch) {
   ++row_;
   simdjson::dom::object object;
-  if (!parse(row, object)) return false;
-  match(object);
-  for (const Member& member : members_) {
-    if (!store(member, value)) return false;
-  }
-  if (table_->codec().encode(key_record_.data(), key)) return true;
-  return refuse(RejectReason::nan_in_key, "a key field is not a number (NaN)");
+  if (!parse(row, object)) return Step::rejected;
+  match(0, object);
+  return assembly_.assemble(*this, batch);
 }
 
-bool NdjsonDecoder::parse(std::string_view row, simdjson::dom::object& object) {
+bool NdjsonRows::parse(std::string_view row, simdjson::dom::object& object) {
   big_numbers_ = false;
   Element root;
   // false: the padding is there, the row need not be copied.
@@ -88,7 +96,7 @@ bool NdjsonDecoder::parse(std::string_view row, simdjson::dom::object& object) {
 }
 
 /// After an error: tells numbers that are too large from those that are malformed, and names the reason.
-bool NdjsonDecoder::parse_again(std::string_view row, simdjson::error_code error, Element& root) {
+bool NdjsonRows::parse_again(std::string_view row, simdjson::error_code error, Element& root) {
   if (error == simdjson::UTF8_ERROR) return refuse(RejectReason::not_utf8, "the row is not valid UTF-8");
   if (error == simdjson::NUMBER_ERROR) {
     if (auto rewritten = rewrite_big_numbers(row)) {
@@ -101,51 +109,112 @@ bool NdjsonDecoder::parse_again(std::string_view row, simdjson::error_code error
   return refuse(RejectReason::not_json, std::string("the row is no JSON: ") + simdjson::error_message(error));
 }
 
-void NdjsonDecoder::match(simdjson::dom::object object) {
+void NdjsonRows::match(std::uint32_t node, simdjson::dom::object object) {
   std::uint32_t place = 0;
   for (const auto [name, element] : object) {
-    const std::uint32_t index = find_member(name, place++);
-    if (index == members_.size()) continue;
-    members_[index].found = element;
-    members_[index].found_in = row_;
+    const std::uint32_t child = find_child(nodes_[node], name, place++);
+    if (child < nodes_[node].children.size()) found(nodes_[node].children[child], element);
+  }
+}
+
+/// Elements are named by their place: "0", "1" …
+void NdjsonRows::match(std::uint32_t node, simdjson::dom::array array) {
+  for (const std::uint32_t child : nodes_[node].children) {
+    std::size_t place = 0;
+    const std::string& name = nodes_[child].name;
+    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), place);
+    Element element;
+    const bool is_place = error == std::errc{} && end == name.data() + name.size();
+    if (is_place && array.at(place).get(element) == simdjson::SUCCESS) found(child, element);
+  }
+}
+
+void NdjsonRows::found(std::uint32_t node, Element element) {
+  if (nodes_[node].input) found_[*nodes_[node].input] = {element, row_};
+  if (nodes_[node].children.empty()) return;
+  forget_below(node);  // a second member of this name takes the place of the first, and of all in it
+  simdjson::dom::object object;
+  simdjson::dom::array array;
+  if (element.get(object) == simdjson::SUCCESS) {
+    match(node, object);
+  } else if (element.get(array) == simdjson::SUCCESS) {
+    match(node, array);
+  }
+}
+
+void NdjsonRows::forget_below(std::uint32_t node) {
+  for (const std::uint32_t child : nodes_[node].children) {
+    if (nodes_[child].input) found_[*nodes_[child].input].row = 0;
+    forget_below(child);
   }
 }
 
 /// Rows of one feed look alike: the member that stood at this place in the last row is tried first.
-std::uint32_t NdjsonDecoder::find_member(std::string_view name, std::uint32_t place) {
-  const auto count = static_cast<std::uint32_t>(members_.size());
-  if (place < member_at_.size()) {
-    const std::uint32_t index = member_at_[place];
-    if (index < count && members_[index].name == name) return index;
+std::uint32_t NdjsonRows::find_child(Node& node, std::string_view name, std::uint32_t place) {
+  const auto count = static_cast<std::uint32_t>(node.children.size());
+  if (place < node.child_at.size()) {
+    const std::uint32_t index = node.child_at[place];
+    if (index < count && nodes_[node.children[index]].name == name) return index;
   }
   std::uint32_t index = 0;
-  while (index < count && members_[index].name != name) ++index;
-  if (place < member_at_.size()) {
-    member_at_[place] = index;
+  while (index < count && nodes_[node.children[index]].name != name) ++index;
+  if (place < node.child_at.size()) {
+    node.child_at[place] = index;
   } else if (place < places_max) {
-    member_at_.push_back(index);  // place is member_at_.size(): places come one by one
+    node.child_at.push_back(index);  // place is child_at.size(): places come one by one
   }
   return index;
 }
 
-bool NdjsonDecoder::store(const Member& member, std::byte* value) {
-  if (member.found_in != row_) {
-    return refuse(RejectReason::missing_field, quoted(*member.targets.front().field) + " is missing");
+bool NdjsonRows::matches(const Mapping::Condition& condition) const {
+  const Found& found = found_[condition.input];
+  if (found.row != row_) return condition.value == "null";
+  std::string_view text;
+  if (found.element.get(text) == simdjson::SUCCESS)
+    return condition.value[0] == '"' && text == condition.text;
+  double number = 0;
+  if (found.element.get(number) == simdjson::SUCCESS) {
+    double wanted = 0;
+    const char* const end = condition.value.data() + condition.value.size();
+    const auto [last, error] = std::from_chars(condition.value.data(), end, wanted);
+    return error == std::errc{} && last == end && number == wanted;
   }
-  for (const Target& target : member.targets) {
-    std::byte* record = target.in_key ? key_record_.data() : value;
-    if (!store_field(*target.field, member.found, record + target.field->offset)) return false;
-  }
-  return true;
+  return simdjson::minify(found.element) == condition.value;
 }
 
-bool NdjsonDecoder::store_field(const Field& field, Element element, std::byte* out) {
-  if (field.type == FieldType::chars) return store_chars(field, element, out);
-  if (field.extent > 0) return store_array(field, element, out);
-  return store_scalar(field, element, out);
+bool NdjsonRows::is_missing(const Mapping::Target& target) const { return found_[target.input].row != row_; }
+
+Step NdjsonRows::missing(const Mapping::Target& target) {
+  const std::string path = to_string(mapping_.inputs()[target.input]);
+  refuse(RejectReason::missing_field,
+         quoted(*target.field) + " is missing" + (path == target.field->name ? "" : ": no member " + path));
+  return Step::rejected;
 }
 
-bool NdjsonDecoder::store_chars(const Field& field, Element element, std::byte* out) {
+Step NdjsonRows::nan_in_key() {
+  refuse(RejectReason::nan_in_key, "a key field is not a number (NaN)");
+  return Step::rejected;
+}
+
+bool NdjsonRows::store(const Mapping::Target& target, std::byte* out) {
+  const Element element = found_[target.input].element;
+  if (!target.fallback.empty() && element.is_null()) {
+    std::memcpy(out, target.fallback.data(), target.fallback.size());
+    return true;
+  }
+  if (target.field->type == FieldType::chars) return store_chars(*target.field, element, out);
+  if (target.quoted && element.is_string()) return store_text(target, element, out);
+  if (target.field->extent > 0) return store_array(target, element, out);
+  return store_scalar(target, element, out);
+}
+
+bool NdjsonRows::store_text(const Mapping::Target& target, Element element, std::byte* out) {
+  const TextError error =
+      store_text_value(*target.field, element.get_string().value_unsafe(), target.unit, out);
+  return !error || refuse(*target.field, error.reason, error.expected, element);
+}
+
+bool NdjsonRows::store_chars(const Field& field, Element element, std::byte* out) {
   std::string_view text;
   if (element.get(text) != simdjson::SUCCESS)
     return refuse(field, RejectReason::wrong_type, "a string", element);
@@ -162,20 +231,22 @@ bool NdjsonDecoder::store_chars(const Field& field, Element element, std::byte* 
   return true;
 }
 
-bool NdjsonDecoder::store_array(const Field& field, Element element, std::byte* out) {
+bool NdjsonRows::store_array(const Mapping::Target& target, Element element, std::byte* out) {
+  const Field& field = *target.field;
   simdjson::dom::array array;
   // size() saturates at 2^24 − 1, far beyond any record.
   if (element.get(array) != simdjson::SUCCESS || array.size() != field.extent) {
     return refuse(field, RejectReason::wrong_type, "an array of " + std::to_string(field.extent), element);
   }
   for (const Element item : array) {
-    if (!store_scalar(field, item, out)) return false;
+    if (!store_scalar(target, item, out)) return false;
     out += field.element_size();
   }
   return true;
 }
 
-bool NdjsonDecoder::store_scalar(const Field& field, Element element, std::byte* out) {
+bool NdjsonRows::store_scalar(const Mapping::Target& target, Element element, std::byte* out) {
+  const Field& field = *target.field;
   switch (field.type) {
     case FieldType::int8:
       return store_integer<std::int8_t>(field, element, out);
@@ -184,8 +255,9 @@ bool NdjsonDecoder::store_scalar(const Field& field, Element element, std::byte*
     case FieldType::int32:
       return store_integer<std::int32_t>(field, element, out);
     case FieldType::int64:
-    case FieldType::timestamp_ns:
       return store_integer<std::int64_t>(field, element, out);
+    case FieldType::timestamp_ns:
+      return store_time(target, element, out);
     case FieldType::uint8:
       return store_integer<std::uint8_t>(field, element, out);
     case FieldType::uint16:
@@ -211,7 +283,7 @@ bool NdjsonDecoder::store_scalar(const Field& field, Element element, std::byte*
 }
 
 template <class Number>
-bool NdjsonDecoder::store_integer(const Field& field, Element element, std::byte* out) {
+bool NdjsonRows::store_integer(const Field& field, Element element, std::byte* out) {
   const element_type type = element.type();
   if (type == element_type::INT64) {
     const std::int64_t number = element.get_int64().value_unsafe();
@@ -230,7 +302,28 @@ bool NdjsonDecoder::store_integer(const Field& field, Element element, std::byte
                 element);
 }
 
-bool NdjsonDecoder::store_float(const Field& field, Element element, std::byte* out) {
+/// An integer of the unit, decimals where it is no nanosecond, or ISO 8601.
+bool NdjsonRows::store_time(const Mapping::Target& target, Element element, std::byte* out) {
+  const Field& field = *target.field;
+  if (target.unit == TimeUnit::ns && !element.is_string())
+    return store_integer<std::int64_t>(field, element, out);
+  ParsedTime time{0, TimeError::malformed};
+  if (element.is_string()) {
+    time = parse_iso8601(element.get_string().value_unsafe());
+  } else if (element.is_int64()) {
+    time = time_of(element.get_int64().value_unsafe(), target.unit);
+  } else if (element.is_number()) {
+    time = time_of(element.get_double().value_unsafe(), target.unit);
+  } else if (!big_number(element).empty()) {
+    time.error = TimeError::out_of_range;
+  }
+  if (time.error == TimeError::none) return put(out, time.unix_ns);
+  if (time.error == TimeError::out_of_range)
+    return refuse(field, RejectReason::out_of_range, "a time from 1677 to 2262", element);
+  return refuse(field, RejectReason::wrong_type, "a number or a time as 2026-11-24T20:16:48Z", element);
+}
+
+bool NdjsonRows::store_float(const Field& field, Element element, std::byte* out) {
   double number = 0;
   if (element.get(number) != simdjson::SUCCESS) {  // it takes integers as well
     const std::string_view big = big_number(element);
@@ -246,19 +339,18 @@ bool NdjsonDecoder::store_float(const Field& field, Element element, std::byte* 
 }
 
 /// The number that a stand-in of rewrite_big_numbers stands for; "" when the element is none.
-std::string_view NdjsonDecoder::big_number(Element element) const {
+std::string_view NdjsonRows::big_number(Element element) const {
   std::string_view number;
   if (!big_numbers_ || element[big_number_member].get(number) != simdjson::SUCCESS) return {};
   return number;
 }
 
-bool NdjsonDecoder::refuse(RejectReason reason, std::string message) {
+bool NdjsonRows::refuse(RejectReason reason, std::string message) {
   reject_ = {reason, std::move(message)};
   return false;
 }
 
-bool NdjsonDecoder::refuse(const Field& field, RejectReason reason, const std::string& expected,
-                           Element found) {
+bool NdjsonRows::refuse(const Field& field, RejectReason reason, const std::string& expected, Element found) {
   const std::string_view big = big_number(found);
   return refuse(reason, quoted(field) + ": expected " + expected + ", found " +
                             (big.empty() ? describe(found)

@@ -1,105 +1,73 @@
-// Source: one input of the host, with its thread: bytes → lines → rows → batches for the writer.
+// Source: one input of the host, with its thread: bytes → rows → batches for the writer.
 #pragma once
 
-#include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <thread>
 
 #include "base/result.hpp"
-#include "ingest/batch_queue.hpp"
-#include "ingest/byte_stream.hpp"
-#include "ingest/doorbell.hpp"
 #include "ingest/ingest.hpp"
-#include "ingest/line_splitter.hpp"
-#include "ingest/log_limit.hpp"
-#include "ingest/ndjson_decoder.hpp"
-#include "ingest/reject_log.hpp"
+#include "ingest/input_loop.hpp"
+#include "ingest/row_intake.hpp"
 #include "ingest/stop_signal.hpp"
-#include "tables/catalog.hpp"
 
 namespace perch::ingest {
 
-/// Thread safety: open, start, join from one thread; queue and the bells as they say; the rest from any.
+/// Thread safety: make, start, join and what is about sockets from one thread; the intake's queue as it says;
+/// the rest from any.
 ///
-/// Invariants
-///   1. A batch holds rows of one run of the stream only.
-///   2. `rows_` counts a batch before it is published, and `ended_` is set after the last one was: when a
-///   thread sees
-///      ended() and as many rows committed as rows(), everything has been committed.
+/// Invariant: `ended_` is set after the last batch was published. When a thread sees ended() and then as many
+/// rows committed as rows(), everything has been committed.
 class Source {
  public:
-  /// `writer_bell` is rung when a batch is published. All references outlive this.
-  Source(const SourceSpec& spec, tables::TablePtr table, RejectLog& rejects, Doorbell& writer_bell,
-         const StopSignal& stop);
+  /// Its place among the positions of a commit, for as long as it lives. `rejects` and `consumer` outlive it.
+  /// `socket`: of the source that this one takes the place of; may be none. Errors name the source.
+  static Result<std::shared_ptr<Source>> make(const SourceSpec& spec, const tables::Catalog& catalog,
+                                              std::uint32_t slot, RejectLog& rejects, RowConsumer& consumer,
+                                              UniqueFd socket = {});
+  Source(const SourceSpec& spec, Mapping mapping, std::uint32_t slot, RejectLog& rejects,
+         RowConsumer& consumer, UniqueFd socket);
   ~Source();
 
-  Result<void> open();
   void start();
+  /// Wakes it where it waits; it ends without taking more. Rows it has taken are queued as far as there is
+  /// room.
+  void request_stop();
   void join();
+  /// A listener at the same place.
+  bool listens_like(const SourceSpec& other) const noexcept;
+  UniqueFd copy_socket() const { return loop_->copy_socket(); }
+  /// Another source listens there from now on.
+  void leave_socket_file() { loop_->leave_socket_file(); }
 
-  BatchQueue& queue() noexcept { return queue_; }
-  const BatchQueue& queue() const noexcept { return queue_; }
-  /// The writer rings it when it made room in the queue, whoever requested the stop as well.
-  Doorbell& room_bell() noexcept { return room_bell_; }
-  const tables::Table& table() const noexcept { return *table_; }
   const SourceSpec& spec() const noexcept { return spec_; }
+  std::uint32_t slot() const noexcept { return slot_; }
+  RowIntake& intake() noexcept { return intake_; }
+  const RowIntake& intake() const noexcept { return intake_; }
+  const Mapping& mapping() const noexcept { return format_.mapping(); }
 
-  // acquire: pairs with the release in run; see invariant 2.
+  // acquire: pairs with the release in run; see the invariant.
   bool ended() const noexcept { return ended_.load(std::memory_order_acquire); }
-  // relaxed: ordered by ended() where it matters, a display elsewhere.
-  std::uint64_t rows() const noexcept { return rows_.load(std::memory_order_relaxed); }
+  std::uint64_t rows() const noexcept { return intake_.rows(); }
   /// All but `committed`, which the writer knows.
   SourceStatus status() const;
 
  private:
   void run();
-  void pump();
-  void read_lines();
-  void take(const Line& line);
-  void take_row(const Line& line);
-  void reject(const Line& line, const Reject& reject);
-  bool acquire_batch();
-  void hand_over();
-  void end_run(const std::string& error);
-  void set_state(SourceState state) noexcept;
-  void set_error(const std::string& error);
 
-  // Constant after construction
   const SourceSpec spec_;
-  const tables::TablePtr table_;
-  RejectLog& reject_log_;
-  Doorbell& writer_bell_;
-  const StopSignal& stop_;
-
-  // The source thread's own
-  std::unique_ptr<ByteStream> stream_;
-  LineSplitter splitter_;
-  NdjsonDecoder decoder_;
-  RowBatch* batch_ = nullptr;  // being filled; a free slot of queue_
-  std::uint64_t run_ = 0;
-  LogLimit reject_log_limit_;
+  const std::uint32_t slot_;
+  StopSignal stop_;
+  RowFormat format_;
+  RowIntake intake_;
+  std::unique_ptr<InputLoop> loop_;
   std::thread thread_;
-
-  // Shared with the writer
-  BatchQueue queue_;
-  Doorbell room_bell_;
-
-  // Shared with whoever asks for the status. Written by the source's thread alone; all relaxed, being figures
-  // for a display, but for ended_ (invariant 2).
-  std::atomic<SourceState> state_{SourceState::starting};
-  std::atomic<std::uint64_t> rows_{0};
-  std::atomic<std::uint64_t> bytes_{0};
-  std::atomic<std::uint64_t> restarts_{0};
-  std::array<std::atomic<std::uint64_t>, reject_reason_names.size()> rejects_{};
   std::atomic<bool> ended_{false};
-  mutable std::mutex error_mutex_;  // guards last_error_; taken when something went wrong and for the status
-  std::string last_error_;
 };
 
 const char* to_string(SourceType type) noexcept;
+const char* to_string(Format format) noexcept;
 
 }  // namespace perch::ingest

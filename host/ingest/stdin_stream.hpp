@@ -11,6 +11,11 @@ class StdinStream : public ByteStream {
  public:
   ReadResult read(std::span<char> space) override;
   void wait(const StopSignal& stop) override;
+  void give_up(const std::string& reason) override;
+  std::uint64_t bytes_waiting() const override;
+
+ private:
+  std::string given_up_;
 };
 
 }  // namespace perch::ingest

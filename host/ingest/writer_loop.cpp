@@ -26,23 +26,55 @@ constexpr std::uint32_t rows_warmed = 16;
 WriterLoop::WriterLoop(tree::Store& store, const tables::Catalog& catalog, const IngestSpec& spec,
                        WhoRetains who_retains)
     : store_(store),
-      table_count_(catalog.tables().size()),
       who_retains_(std::move(who_retains)),
       writer_(store, catalog),
-      positions_(spec.sources.size()),
-      uncommitted_(spec.commit_max_rows, spec.commit_max_delay, Clock::now()),
-      committed_(std::make_unique<Committed[]>(spec.sources.size())),
-      evicted_(std::make_unique<std::atomic<std::uint64_t>[]>(table_count_)) {}
+      uncommitted_(spec.commit_max_rows, spec.commit_max_delay, Clock::now()) {}
 
 WriterLoop::~WriterLoop() {
   PERCH_ASSERT(!thread_.joinable(), "the writer loop destroyed while its thread runs");
 }
 
-void WriterLoop::start(const std::vector<std::unique_ptr<Source>>& sources) {
-  PERCH_ASSERT(sources.size() == positions_.size(), "the spec's sources are the loop's sources");
-  for (const auto& source : sources) inputs_.push_back({source.get()});
+void WriterLoop::start(const Sources& sources) {
+  set_sources(sources);
   thread_ = std::thread([this] { run(); });
   ::pthread_setname_np(thread_.native_handle(), "perch-writer");
+}
+
+void WriterLoop::change(const std::function<void()>& change) {
+  const Role role(role_);
+  change();
+}
+
+void WriterLoop::set_sources(const Sources& sources) {
+  std::vector<Input> inputs;
+  for (const auto& source : sources) {
+    const auto same = [&](const Input& input) { return input.source == source; };
+    const auto found = std::find_if(inputs_.begin(), inputs_.end(), same);
+    inputs.push_back(found != inputs_.end() ? *found : Input{source});
+  }
+  for (Input& input : inputs_) {
+    const auto stays = std::find(sources.begin(), sources.end(), input.source);
+    if (stays != sources.end()) continue;
+    while (apply_batch(input) == Round::applied) {
+    }
+    const std::uint32_t left = input.source->intake().queue().size();
+    if (left > 0) {
+      spdlog::error("source {}: removed while the arena was full: {} rows are not committed",
+                    input.source->spec().name, input.source->rows() - positions_[input.source->slot()].rows);
+      // relaxed: the role's own; a thread that reads less looks once too often.
+      applied_.fetch_add(left, std::memory_order_relaxed);
+    }
+    if (uncommitted_.rows() > 0) commit();
+    positions_[input.source->slot()] = {};
+  }
+  inputs_ = std::move(inputs);
+  std::uint32_t slots = 0;
+  for (const auto& source : sources) slots = std::max(slots, source->slot() + 1);
+  positions_.resize(slots);
+}
+
+void WriterLoop::set_commit_policy(std::uint32_t max_rows, std::chrono::nanoseconds max_delay) {
+  uncommitted_.set_policy(max_rows, max_delay);
 }
 
 void WriterLoop::stop() {
@@ -51,68 +83,112 @@ void WriterLoop::stop() {
   if (thread_.joinable()) thread_.join();
 }
 
+void WriterLoop::batch_queued() {
+  queued_.fetch_add(1, std::memory_order_seq_cst);  // seq_cst: work of the bell; see the invariant
+  bell_.ring();
+}
+
+void WriterLoop::batch_queued_and_idle() {
+  queued_.fetch_add(1, std::memory_order_seq_cst);  // as above: the thread may sleep or be about to
+  if (Role role(role_, std::try_to_lock); role.owns_lock()) {
+    Round round = Round::applied;
+    while (round == Round::applied) round = drain_once();
+    // The thread is needed only to end a wait: for room, or for the commit to be due.
+    if (round == Round::nothing && uncommitted_.rows() == 0) return;
+  }
+  bell_.ring();
+}
+
 void WriterLoop::run() {
-  while (true) {
+  Role role(role_);
+  for (;;) {
     // Read before the queues: what was queued when the stop was requested is seen by drain_once.
     const bool stopping = stopping_.load(std::memory_order_seq_cst);
-    if (drain_once()) continue;
-    if (stopping) break;
-    sleep_until_due();
+    const Round round = drain_once();
+    if (round == Round::applied) {
+      if (out_of_room_) tell_room_again();
+      continue;
+    }
+    if (stopping && (round == Round::nothing || !try_to_make_room())) break;
+    if (round == Round::no_room) {
+      wait_for_room(role);
+    } else {
+      sleep_until_due(role);
+    }
   }
   if (uncommitted_.rows() > 0) commit();
   std::uint64_t left = 0;
-  for (std::size_t index = 0; index < inputs_.size(); ++index) {
-    left += inputs_[index].source->rows() - positions_[index].rows;
-  }
+  for (const Input& input : inputs_) left += input.source->rows() - positions_[input.source->slot()].rows;
   if (left > 0) spdlog::error("stopped while the arena was full: {} rows are not committed", left);
 }
 
-/// One round over all sources, a batch of each. False when there was nothing to do, or no room and a stop.
-bool WriterLoop::drain_once() {
-  bool applied = false;
-  for (std::size_t index = 0; index < inputs_.size(); ++index) applied |= apply_batch(index);
+/// One round over all sources, a batch of each.
+WriterLoop::Round WriterLoop::drain_once() {
+  Round round = Round::nothing;
+  for (Input& input : inputs_) {
+    const Round one = apply_batch(input);
+    if (one == Round::no_room) return one;
+    if (one == Round::applied) round = one;
+  }
   if (uncommitted_.is_due(now_)) commit();
-  return applied;
+  return round;
 }
 
-bool WriterLoop::apply_batch(std::size_t index) {
-  Input& input = inputs_[index];
-  Source& source = *input.source;
-  const RowBatch* batch = source.queue().front();
-  if (batch == nullptr) return false;
+/// no_room: the rows of the batch that are left stay where they are.
+WriterLoop::Round WriterLoop::apply_batch(Input& input) {
+  RowIntake& intake = input.source->intake();
+  const RowBatch* batch = intake.queue().front();
+  if (batch == nullptr) return Round::nothing;
   now_ = Clock::now();
   idle_since_ = {};
   if (rows_waited_ == Clock::time_point{}) rows_waited_ = now_;
-  const tree::TableIndex table = source.table().index();
-  tree::SourcePosition& position = positions_[index];
-  position.restarts = batch->run();
+  positions_[input.source->slot()].restarts = batch->run();
   std::uint32_t warmed_end = input.next_row;
   while (input.next_row < batch->size()) {
-    if (input.next_row == warmed_end) warmed_end = warm_rows(source.table(), *batch, warmed_end);
-    if (!writer_.has_room() && !make_room()) return false;
-    writer_.upsert(table, batch->key(input.next_row), batch->value(input.next_row));
-    position.bytes = batch->end(input.next_row);
-    ++position.rows;
-    ++input.next_row;
-    uncommitted_.row_applied();
+    if (input.next_row == warmed_end) warmed_end = warm_rows(*input.source, *batch, warmed_end);
+    if (!writer_.has_room()) return Round::no_room;
+    apply_row(input, *batch);
     if (uncommitted_.is_full()) commit();
   }
   input.next_row = 0;
-  source.queue().pop();
-  if (source.queue().size() <= BatchQueue::batches / 2) source.room_bell().ring();
-  return true;
+  intake.queue().pop();
+  applied_.fetch_add(1, std::memory_order_relaxed);  // relaxed: a thread that reads less looks once too often
+  if (intake.queue().size() <= BatchQueue::batches / 2) intake.room_bell().ring();
+  return Round::applied;
 }
 
-/// The next rows of the batch from `begin` on; returns the end of those it took. A single one gains nothing.
-std::uint32_t WriterLoop::warm_rows(const tables::Table& table, const RowBatch& batch, std::uint32_t begin) {
+/// There is room for it: one record in each table that it feeds, and their rollups.
+void WriterLoop::apply_row(Input& input, const RowBatch& batch) {
+  const auto& feeds = input.source->mapping().feeds();
+  const std::uint32_t row = input.next_row++;
+  for (std::uint32_t index = batch.record_begin(row); index < batch.record_begin(row + 1); ++index) {
+    const RowBatch::Record record = batch.record(index);
+    writer_.upsert(feeds[record.feed].table->index(), record.key, record.value);
+  }
+  tree::SourcePosition& position = positions_[input.source->slot()];
+  position.bytes = batch.end(row);
+  ++position.rows;
+  if (input.oldest_uncommitted_ns == 0) input.oldest_uncommitted_ns = batch.began_ns();
+  uncommitted_.row_applied();
+}
+
+/// The next records of the batch from row `begin` on; returns the row that it came to. A single one gains
+/// nothing.
+std::uint32_t WriterLoop::warm_rows(const Source& source, const RowBatch& batch, std::uint32_t begin) {
   const std::uint32_t end = std::min(begin + rows_warmed, batch.size());
   if (end - begin < 2) return end;
-  const std::uint32_t key_words = table.codec().words();
+  const auto& feeds = source.mapping().feeds();
   std::uint64_t keys[rows_warmed * tree::key_words_max];  // in a batch they lie apart
-  for (std::uint32_t row = begin; row < end; ++row) {
-    std::copy_n(batch.key(row), key_words, keys + std::size_t{row - begin} * key_words);
+  for (std::uint32_t feed = 0; feed < feeds.size(); ++feed) {
+    const std::uint32_t key_words = feeds[feed].table->codec().words();
+    std::uint32_t count = 0;
+    for (std::uint32_t index = batch.record_begin(begin); index < batch.record_begin(end); ++index) {
+      const RowBatch::Record record = batch.record(index);
+      if (record.feed == feed && count < rows_warmed)
+        std::copy_n(record.key, key_words, keys + std::size_t{count++} * key_words);
+    }
+    if (count > 0) writer_.warm(feeds[feed].table->index(), keys, count);
   }
-  writer_.warm(table.index(), keys, end - begin);
   return end;
 }
 
@@ -138,14 +214,21 @@ void WriterLoop::publish() {
     gaps_.record((now_ - rows_waited_).count());
     rows_waited_ = now_;
   }
+  const std::int64_t now_ns = now_.time_since_epoch() / std::chrono::nanoseconds(1);
+  for (Input& input : inputs_) {
+    if (input.oldest_uncommitted_ns == 0) continue;
+    input.source->intake().latency().record(now_ns - input.oldest_uncommitted_ns);
+    input.oldest_uncommitted_ns = 0;
+  }
   publish_status(version, commit_time_ns);
 }
 
 void WriterLoop::publish_status(tree::Version version, std::int64_t commit_time_ns) {
   version_.store(version, std::memory_order_relaxed);
   last_commit_ns_.store(commit_time_ns, std::memory_order_relaxed);
-  for (tree::TableIndex table = 0; table < table_count_; ++table) {
+  for (tree::TableIndex table = 0; table < writer_.table_count(); ++table) {
     evicted_[table].store(writer_.evicted_rows(table), std::memory_order_relaxed);
+    late_[table].store(writer_.late_rows(table), std::memory_order_relaxed);
   }
   rows_.store(committed_rows_, std::memory_order_relaxed);
   for (std::size_t source = 0; source < positions_.size(); ++source) {
@@ -157,8 +240,9 @@ void WriterLoop::publish_status(tree::Version version, std::int64_t commit_time_
   }
 }
 
-/// Nothing was queued: sleeps until a source rings, or the uncommitted rows are due.
-void WriterLoop::sleep_until_due() {
+/// Nothing was queued: sleeps until a source rings, or the uncommitted rows are due. Others may have the role
+/// meanwhile.
+void WriterLoop::sleep_until_due(Role& role) {
   now_ = Clock::now();
   std::chrono::nanoseconds timeout = Doorbell::sleep_max;
   if (uncommitted_.rows() > 0) {
@@ -167,10 +251,11 @@ void WriterLoop::sleep_until_due() {
     rows_waited_ = {};
     if (evict_when_idle() || reclaim_when_idle()) return;
   }
-  if (timeout.count() > 0) {
-    bell_.sleep([this] { return !work_is_queued() && !stopping_.load(std::memory_order_seq_cst); }, timeout);
-    now_ = Clock::now();
-  }
+  if (timeout.count() <= 0) return;
+  role.unlock();
+  bell_.sleep([this] { return !work_is_queued() && !stopping_.load(std::memory_order_seq_cst); }, timeout);
+  role.lock();
+  now_ = Clock::now();
 }
 
 /// Commits give memory back, and there are none: a pin that goes now gives its memory back all the same.
@@ -180,27 +265,27 @@ bool WriterLoop::reclaim_when_idle() {
   return now_ - idle_since_ >= idle_min && store_.reclaim_some();
 }
 
-bool WriterLoop::work_is_queued() const {
-  return std::any_of(inputs_.begin(), inputs_.end(),
-                     [](const Input& input) { return input.source->queue().front() != nullptr; });
+bool WriterLoop::work_is_queued() const noexcept {
+  return queued_.load(std::memory_order_seq_cst) != applied_.load(std::memory_order_relaxed);
 }
 
-/// Called when there is no room for the next row. False: there still is none, and the stop was requested.
-bool WriterLoop::make_room() {
-  if (uncommitted_.rows() > 0) commit();
+/// Called when there is no room for the next row: tries to make some, again and again, until there is or the
+/// stop is requested. Others may have the role between the tries.
+void WriterLoop::wait_for_room(Role& role) {
   auto delay = retry_delay_min;
   while (!try_to_make_room()) {
     if (!out_of_room_) tell_out_of_room();
-    if (stopping_.load(std::memory_order_seq_cst)) return false;
+    if (stopping_.load(std::memory_order_seq_cst)) return;
+    role.unlock();
     bell_.sleep([this] { return !stopping_.load(std::memory_order_seq_cst); }, delay);
+    role.lock();
     delay = std::min(delay * 2, retry_delay_max);
   }
-  if (out_of_room_) tell_room_again();
   now_ = Clock::now();
-  return true;
 }
 
 bool WriterLoop::try_to_make_room() {
+  if (uncommitted_.rows() > 0) commit();
   if (writer_.retain() > 0) publish();  // what was evicted is free only behind a commit
   store_.reclaim_all();
   return writer_.has_room();
@@ -264,7 +349,7 @@ CommitStatus WriterLoop::status() const {
   return status;
 }
 
-tree::SourcePosition WriterLoop::committed(std::size_t source) const {
+tree::SourcePosition WriterLoop::committed(std::uint32_t source) const {
   tree::SourcePosition position;
   position.rows = committed_[source].rows.load(std::memory_order_acquire);  // see publish_status
   position.bytes = committed_[source].bytes.load(std::memory_order_relaxed);
@@ -274,6 +359,10 @@ tree::SourcePosition WriterLoop::committed(std::size_t source) const {
 
 std::uint64_t WriterLoop::evicted_rows(tree::TableIndex table) const {
   return evicted_[table].load(std::memory_order_relaxed);
+}
+
+std::uint64_t WriterLoop::late_rows(tree::TableIndex table) const {
+  return late_[table].load(std::memory_order_relaxed);
 }
 
 }  // namespace perch::ingest

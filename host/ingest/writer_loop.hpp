@@ -1,10 +1,11 @@
-// WriterLoop: the one thread that changes the tables. It takes rows from all sources in turn and commits
-// them.
+// WriterLoop: the one role that changes the tables. It takes rows from all sources in turn and commits them.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -17,45 +18,71 @@
 #include "ingest/doorbell.hpp"
 #include "ingest/ingest.hpp"
 #include "ingest/log_limit.hpp"
+#include "ingest/row_consumer.hpp"
 #include "ingest/source.hpp"
 #include "tables/table_writer.hpp"
 #include "tree/store.hpp"
 
 namespace perch::ingest {
 
-/// Commits when CommitSchedule says so. In steady state it allocates nothing from the heap and takes no lock.
+/// Commits when CommitSchedule says so. In steady state it allocates nothing from the heap and waits for no
+/// lock.
+///
+/// The writer's role is a mutex. Its own thread holds it as long as there is work, and lets it go to sleep.
+/// While it sleeps, a source whose stream has no more for now takes the role itself, applies its rows and
+/// commits them: a row of a slow stream then costs no second thread's wake-up (25 µs). All that a role's
+/// holder writes is handed to the next one by the mutex.
 ///
 /// When the arena is full no row is lost: the row at hand and those queued stay where they are, the queues
 /// fill, and the sources stop reading. It tries again every few milliseconds (retention, and readers that let
 /// go, make room).
 ///
-/// Thread safety: start and stop from one thread; `bell` as it says; the rest from any.
-class WriterLoop {
+/// Thread safety: start, stop and change from one thread; RowConsumer's from sources; the rest from any.
+///
+/// Invariant: `queued_` grows after a batch is in its queue, and before the bell is rung. So the thread that
+/// went to sleep with all of `queued_` applied is woken for every later batch (Doorbell, invariant 1).
+class WriterLoop : public RowConsumer {
  public:
-  /// `spec` gives the commit policy. All sources are given before start; their order is that of the positions
-  /// in a commit. All references outlive this.
+  using Sources = std::vector<std::shared_ptr<Source>>;
+
+  /// `spec` gives the commit policy. All references outlive this.
   WriterLoop(tree::Store& store, const tables::Catalog& catalog, const IngestSpec& spec,
              WhoRetains who_retains = {});
-  ~WriterLoop();
+  ~WriterLoop() override;
 
-  void start(const std::vector<std::unique_ptr<Source>>& sources);
+  void start(const Sources& sources);
+  /// Runs `change` in the writer's role: between two rows, with no other thread in it.
+  void change(const std::function<void()>& change);
+  /// In that role: a table from the next commit on, and the sources whose rows are taken from now on. Those
+  /// that are left out have ended, and what they have queued is applied as far as there is room.
+  void add_table(tables::TablePtr table) { writer_.add_table(std::move(table)); }
+  void set_sources(const Sources& sources);
+  void set_commit_policy(std::uint32_t max_rows, std::chrono::nanoseconds max_delay);
+  void commit_now() { commit(); }
   /// Once the sources have ended: applies and commits what is queued (as far as there is room), joins the
   /// thread.
   void stop();
-  Doorbell& bell() noexcept { return bell_; }
+
+  void batch_queued() override;
+  void batch_queued_and_idle() override;
 
   CommitStatus status() const;
-  /// Of the source with this index in the spec, as of the last commit.
-  tree::SourcePosition committed(std::size_t source) const;
+  /// Of the source in this slot, as of the last commit.
+  tree::SourcePosition committed(std::uint32_t slot) const;
   std::uint64_t evicted_rows(tree::TableIndex table) const;
+  std::uint64_t late_rows(tree::TableIndex table) const;
 
  private:
   using Clock = std::chrono::steady_clock;
+  using Role = std::unique_lock<std::mutex>;
 
   struct Input {
-    Source* source;
+    std::shared_ptr<Source> source;
     std::uint32_t next_row = 0;  // of the front batch
+    std::int64_t oldest_uncommitted_ns =
+        0;  // when the batch of its oldest uncommitted row was begun; 0: none
   };
+  enum class Round { nothing, applied, no_room };
   /// What others may see, written after each commit. relaxed, being figures for a display that may belong to
   /// different commits, except `rows` (see committed()).
   struct Committed {
@@ -65,18 +92,19 @@ class WriterLoop {
   };
 
   void run();
-  bool drain_once();
-  bool apply_batch(std::size_t index);
-  bool make_room();
+  Round drain_once();
+  Round apply_batch(Input& input);
+  void apply_row(Input& input, const RowBatch& batch);
+  void wait_for_room(Role& role);
   bool try_to_make_room();
-  std::uint32_t warm_rows(const tables::Table& table, const RowBatch& batch, std::uint32_t begin);
+  std::uint32_t warm_rows(const Source& source, const RowBatch& batch, std::uint32_t begin);
   void commit();
   void publish();
   bool evict_when_idle();
   void publish_status(tree::Version version, std::int64_t commit_time_ns);
-  void sleep_until_due();
+  void sleep_until_due(Role& role);
   bool reclaim_when_idle();
-  bool work_is_queued() const;
+  bool work_is_queued() const noexcept;
   void tell_out_of_room();
   void tell_room_again();
   void set_out_of_room_reason(std::string reason);
@@ -84,18 +112,20 @@ class WriterLoop {
 
   // Constant after start
   tree::Store& store_;
-  const std::size_t table_count_;
   const WhoRetains who_retains_;  // may be empty
 
-  // The writer thread's own
+  // The role's
+  std::mutex role_;
   tables::TableWriter writer_;
   std::vector<Input> inputs_;
-  std::vector<tree::SourcePosition> positions_;  // of the rows applied so far
+  std::vector<tree::SourcePosition> positions_;  // by slot: of the rows applied so far
   CommitSchedule uncommitted_;                   // the rows applied since the last commit
   std::uint64_t committed_rows_ = 0;
   Clock::time_point now_{};          // refreshed once per batch and commit
   Clock::time_point rows_waited_{};  // since when rows have been waiting for a commit; zero: none are
   Clock::time_point idle_since_{};   // since when no row has come; zero: one has, just now
+
+  // The thread's own
   LogLimit out_of_room_limit_{1, std::chrono::seconds(30)};  // room may come and go with every commit
   bool out_of_room_ = false;
   bool said_out_of_room_ = false;  // and not yet that there is room again
@@ -104,13 +134,16 @@ class WriterLoop {
   // Shared
   Doorbell bell_;
   std::atomic<bool> stopping_{false};
-  std::unique_ptr<Committed[]> committed_;                 // by source
-  std::unique_ptr<std::atomic<std::uint64_t>[]> evicted_;  // by table
+  std::atomic<std::uint64_t> queued_{0};                                // batches, of all sources, ever
+  std::atomic<std::uint64_t> applied_{0};                               // of those; the role's holder writes
+  std::array<Committed, tree::sources_max> committed_;                  // by slot
+  std::array<std::atomic<std::uint64_t>, tree::tables_max> evicted_{};  // by table
+  std::array<std::atomic<std::uint64_t>, tree::tables_max> late_{};
   std::atomic<tree::Version> version_{0};
   std::atomic<std::uint64_t> rows_{0};
   std::atomic<std::int64_t> last_commit_ns_{0};
-  DurationHistogram gaps_;           // between commits while rows were waiting; the writer records
-  mutable std::mutex reason_mutex_;  // guards what follows; the writer's when room ends or comes back
+  DurationHistogram gaps_;           // between commits while rows were waiting; the role's holder records
+  mutable std::mutex reason_mutex_;  // guards what follows; taken when room ends or comes back
   std::string out_of_room_reason_;   // "": there is room
 };
 

@@ -184,6 +184,13 @@ Result<std::vector<TablePtr>> Catalog::make_more(const std::vector<TableSpec>& s
   return made;
 }
 
+Catalog Catalog::with(const std::vector<TablePtr>& more) const {
+  Catalog catalog;
+  for (const TablePtr& table : tables()) catalog.add(table);
+  for (const TablePtr& table : more) catalog.add(table);
+  return catalog;
+}
+
 void Catalog::add(TablePtr table) {
   const std::uint32_t count = slots_->count.load(std::memory_order_relaxed);  // relaxed: the only writer
   PERCH_ASSERT(table->index() == count && count < tree::tables_max, "tables are added in order");

@@ -87,6 +87,8 @@ class Catalog {
   static Result<Catalog> make(const std::vector<TableSpec>& specs);
   /// What adding these would add, in their order; they may be rollups of tables that are there.
   Result<std::vector<TablePtr>> make_more(const std::vector<TableSpec>& specs) const;
+  /// A catalog of its own with these as well.
+  Catalog with(const std::vector<TablePtr>& more) const;
   /// Its index is the number of tables so far.
   void add(TablePtr table);
 

@@ -41,6 +41,7 @@ class TableWriter {
   tree::Version commit(std::int64_t commit_time_ns, std::span<const tree::SourcePosition> positions);
 
   std::uint64_t rows(tree::TableIndex table) const { return store_.rows(table); }
+  std::uint32_t table_count() const noexcept { return static_cast<std::uint32_t>(tables_.size()); }
   std::uint64_t evicted_rows(tree::TableIndex table) const { return tables_[table].evicted; }
   /// Of a rollup: rows folded into a bucket before the newest one.
   std::uint64_t late_rows(tree::TableIndex table) const { return tables_[table].late; }

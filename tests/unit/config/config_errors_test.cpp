@@ -136,10 +136,11 @@ TEST_CASE_FIXTURE(ConfigFixture, "sources that cannot be") {
         "sources[0]: needs \"name\"");
   CHECK(problem_after(R"({"sources": [{"name": "a b", "type": "stdin", "table": "bars"}]})").substr(0, 27) ==
         "sources[0].name: \"a b\" is n");
-  CHECK(source(R"("type": "exce")") ==
-        "sources[0].type: \"exce\" is not known; did you mean \"exec\"? (valid: exec, file, stdin)");
-  CHECK(source(R"("type": "stdin", "format": "csv")") ==
-        "sources[0].format: \"csv\" is not known (valid: ndjson)");
+  CHECK(
+      source(R"("type": "exce")") ==
+      "sources[0].type: \"exce\" is not known; did you mean \"exec\"? (valid: exec, file, stdin, tcp, unix)");
+  CHECK(source(R"("type": "stdin", "format": "cvs")") ==
+        "sources[0].format: \"cvs\" is not known; did you mean \"csv\"? (valid: ndjson, csv, binary)");
   CHECK(source(R"("type": "exec")") == "sources[0]: needs \"command\"");
   CHECK(source(R"("type": "exec", "command": [])") ==
         "sources[0].command: must be a program and its arguments");
@@ -257,4 +258,84 @@ TEST_CASE_FIXTURE(ConfigFixture, "no source writes to a rollup") {
                           "aggregate": {"n": "count()"}}}},
                           "sources": [{"name": "f", "type": "stdin", "table": "bars"}]})json") ==
       "sources[0].table: \"bars\" is a rollup: its rows follow from those of \"trades\"");
+}
+
+TEST_CASE_FIXTURE(ConfigFixture, "listeners, formats and maps that cannot be") {
+  const auto source = [&](const std::string& members) {
+    return problem_after(R"({"sources": [{"name": "s", )" + members + "}]}");
+  };
+  const auto mapped = [&](const std::string& map, const std::string& more = "") {
+    return source(R"("type": "stdin", "table": "trades", "map": {)" + map + "}" + more);
+  };
+  CHECK(source(R"("type": "tcp", "table": "trades")") == "sources[0]: needs \"listen\"");
+  CHECK(
+      source(R"("type": "tcp", "listen": "here", "table": "trades")").find("\"here\" is no address; write") !=
+      std::string::npos);
+  CHECK(source(R"("type": "tcp", "listen": "127.0.0.1:99999", "table": "trades")").find("is no address") !=
+        std::string::npos);
+  CHECK(source(R"("type": "tcp", "listen": "[::1]:99", "table": "trades")") == "");
+  CHECK(source(R"("type": "unix", "listen": "x.sock", "mode": "9", "table": "trades")")
+            .find("is no file mode") != std::string::npos);
+  CHECK(source(R"("type": "file", "path": "x", "listen": "y", "follow": true, "table": "trades")") ==
+        "sources[0].listen: only sources of type \"tcp\" and \"unix\" listen");
+  CHECK(problem_after(R"({"sources": [{"name": "a", "type": "tcp", "listen": ":5", "table": "trades"},
+                                      {"name": "b", "type": "tcp", "listen": ":5", "table": "trades"}]})") ==
+        "sources[1].listen: source \"a\" listens there");
+  CHECK(source(R"("type": "stdin", "table": "trades", "csv": {})") ==
+        "sources[0].csv: only sources of format \"csv\" have columns");
+  CHECK(source(R"("type": "stdin", "table": "trades", "format": "csv", "csv": {"header": false})") ==
+        "sources[0].csv.header: without a header the \"columns\" have to be given");
+  CHECK(source(R"("type": "stdin", "table": "trades", "format": "csv", "csv": {"separator": "::"})")
+            .find("must be one character") != std::string::npos);
+  CHECK(source(R"("type": "stdin", "table": "trades", "format": "binary", "map": {"price": "p"})") ==
+        "sources[0].map: binary rows are the table's own records");
+  CHECK(mapped(R"("prize": "p")") ==
+        "sources[0]: map.prize: table \"trades\" has no such field; did you mean \"price\"?");
+  CHECK(mapped(R"("price": {"form": "p"})").find("sources[0].map.price.form: unknown name") == 0);
+  CHECK(mapped(R"("price": {"unit": "ms"})") ==
+        "sources[0]: map.price: \"unit\" is for timestamp_ns, not for a float64");
+  CHECK(mapped(R"("price": {"value": "sequence"})").find("goes into an int64 or uint64, not a float64") !=
+        std::string::npos);
+  CHECK(mapped(R"("seq": {"value": "sequence", "default": 1})") ==
+        "sources[0].map.seq.default: \"value\" comes from the source itself");
+  CHECK(mapped(R"("price": {"default": "x"})").find("map.price: default: ") != std::string::npos);
+  CHECK(mapped(R"("ts": {"default": "yesterday"})").find("is no time") != std::string::npos);
+  CHECK(mapped(R"("price": "a..b")").find("sources[0].map.price: must be a member's name") == 0);
+  CHECK(source(R"("type": "stdin", "feeds": [{"table": "trades"}, {"table": "trds"}])") ==
+        "sources[0].feeds[1].table: no table \"trds\"; did you mean \"trades\"? (tables: trades, bars)");
+  CHECK(source(R"("type": "stdin", "feeds": [{"table": "trades"}], "table": "bars")") ==
+        "sources[0].table: with \"feeds\" each of these has its own");
+}
+
+TEST_CASE_FIXTURE(ConfigFixture, "a source's map, as it is read") {
+  const auto config = read(nlohmann::ordered_json::parse(valid)
+                               .patch(nlohmann::ordered_json::parse(R"([
+    {"op": "replace", "path": "/sources", "value": [
+      {"name": "s", "type": "tcp", "listen": "127.0.0.1:4000", "connections_max": 7, "spin": true, "feeds": [
+        {"table": "trades", "when": {"kind": "trade", "data.live": true},
+         "map": {"symbol": "s", "seq": {"value": "sequence"}, "ts": {"from": "data.T", "unit": "ms"},
+                 "price": {"from": ["data", "a.b"], "quoted": true, "default": 1.5}}},
+        {"table": "bars", "map": {"ts": {"value": "arrival"}, "open": "o.0"}}]}]}])"))
+                               .dump());
+  REQUIRE_MESSAGE(config.has_value(), config.error().message);
+  const auto& source = config->ingest.sources.at(0);
+  CHECK(source.type == perch::ingest::SourceType::tcp);
+  CHECK(source.address == "127.0.0.1:4000");
+  CHECK(source.connections_max == 7);
+  CHECK(source.spin);
+  REQUIRE(source.feeds.size() == 2);
+  using Path = std::vector<std::string>;
+  const auto& feed = source.feeds[0];
+  REQUIRE(feed.when.size() == 2);
+  CHECK(feed.when[1].path == Path{"data", "live"});
+  CHECK(feed.when[1].value == "true");
+  REQUIRE(feed.map.size() == 4);
+  CHECK(feed.map[0].second.path == Path{"s"});
+  CHECK(feed.map[1].second.origin == perch::ingest::Origin::sequence);
+  CHECK(feed.map[2].second.path == Path{"data", "T"});
+  CHECK(feed.map[2].second.unit == perch::ingest::TimeUnit::ms);
+  CHECK(feed.map[3].second.path == Path{"data", "a.b"});
+  CHECK(feed.map[3].second.quoted);
+  CHECK(feed.map[3].second.fallback == "1.5");
+  CHECK(source.feeds[1].map[0].second.origin == perch::ingest::Origin::arrival);
 }

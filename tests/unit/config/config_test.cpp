@@ -26,7 +26,8 @@ TEST_CASE_FIXTURE(ConfigFixture, "a config that uses every name is read complete
   CHECK(source.name == "feed");
   CHECK(source.type == perch::ingest::SourceType::exec);
   CHECK(source.command == std::vector<std::string>{(folder / "bin/perch-feed").string(), "market"});
-  CHECK(source.table == "trades");
+  REQUIRE(source.feeds.size() == 1);
+  CHECK(source.feeds[0].table == "trades");
   CHECK_FALSE(source.restart);
   CHECK(source.restart_delay_min == 5ms);
   CHECK(source.restart_delay_max == 1s);

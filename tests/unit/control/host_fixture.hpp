@@ -119,7 +119,7 @@ class SmallHost {
     source.name = "input";
     source.type = ingest::SourceType::file;
     source.path = folder / "input.ndjson";
-    source.table = "rows";
+    source.feeds = {{"rows", {}, {}}};
     ingest_spec.sources = {source};
     ingest_spec.reject_log = folder / "rejects.ndjson";
     ingest = std::make_unique<ingest::Ingest>(*store, catalog, ingest_spec);

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cstring>
 #include <random>
 #include <thread>
@@ -11,13 +12,51 @@
 using namespace perch::ingest;
 
 TEST_CASE("wide rows make smaller batches") {
-  CHECK(RowBatch(1, 8).capacity() == RowBatch::rows_max);
-  CHECK(RowBatch(8, 4096).capacity() == 63);
-  CHECK(RowBatch(8, 4096).capacity() * (64 + 4096) <= RowBatch::bytes_max);
+  CHECK(RowBatch({{1, 8}}).capacity() == RowBatch::rows_max);
+  CHECK(RowBatch({{8, 4096}}).capacity() == 63);
+  CHECK(RowBatch({{8, 4096}}).capacity() * (64 + 4096) <= RowBatch::bytes_max);
+}
+
+TEST_CASE("a row has a record in each table that it feeds, and is taken whole or not at all") {
+  RowBatch batch({{1, 12}, {2, 8}});
+  batch.begin(0);
+  for (std::uint64_t i = 0; i < 100; ++i) {
+    const RowBatch::Open first = batch.open(0);
+    *first.key = i;
+    std::memset(first.value, 0xff, 12);
+    if (i % 3 == 0) {
+      batch.abandon_row();
+      continue;
+    }
+    if (i % 2 == 0) {
+      const RowBatch::Open second = batch.open(1);
+      second.key[0] = i;
+      second.key[1] = ~i;
+      CHECK(std::all_of(second.value, second.value + 8, [](std::byte b) { return b == std::byte{0}; }));
+      std::memcpy(second.value, &i, sizeof i);
+    }
+    batch.close_row(10 * i);
+  }
+  CHECK(batch.size() == 66);
+  std::uint32_t row = 0;
+  for (std::uint64_t i = 0; i < 100; ++i) {
+    if (i % 3 == 0) continue;
+    CHECK(batch.end(row) == 10 * i);
+    const std::uint32_t begin = batch.record_begin(row);
+    REQUIRE(batch.record_begin(row + 1) - begin == (i % 2 == 0 ? 2 : 1));
+    CHECK(batch.record(begin).feed == 0);
+    CHECK(*batch.record(begin).key == i);
+    if (i % 2 == 0) {
+      CHECK(batch.record(begin + 1).feed == 1);
+      CHECK(batch.record(begin + 1).key[1] == ~i);
+      CHECK(std::memcmp(batch.record(begin + 1).value, &i, sizeof i) == 0);
+    }
+    ++row;
+  }
 }
 
 TEST_CASE("a queue takes so many batches and no more, first in, first out") {
-  BatchQueue queue(1, 8);
+  BatchQueue queue({{1, 8}});
   CHECK(queue.front() == nullptr);
   for (std::uint64_t i = 0; i < BatchQueue::capacity(); ++i) {
     RowBatch* batch = queue.free_slot();
@@ -37,7 +76,7 @@ TEST_CASE("a queue takes so many batches and no more, first in, first out") {
 
 TEST_CASE("every row crosses from thread to thread once, in order, with both sides falling asleep") {
   constexpr std::uint64_t rows = 400'000;
-  BatchQueue queue(1, 8);
+  BatchQueue queue({{1, 8}});
   Doorbell work;
   Doorbell room;
   std::thread producer([&] {
@@ -50,10 +89,11 @@ TEST_CASE("every row crosses from thread to thread once, in order, with both sid
       batch->begin(0);
       // Small batches mostly, so that the queue is often empty and often full.
       for (std::uint32_t left = 1 + random() % 5; left > 0 && next < rows; --left, ++next) {
-        *batch->next_key() = next;
+        const RowBatch::Open record = batch->open(0);
+        *record.key = next;
         const std::uint64_t value = next * 3;
-        std::memcpy(batch->next_value(), &value, sizeof value);
-        batch->append(next + 1);
+        std::memcpy(record.value, &value, sizeof value);
+        batch->close_row(next + 1);
       }
       queue.publish();
       work.ring();
@@ -69,8 +109,9 @@ TEST_CASE("every row crosses from thread to thread once, in order, with both sid
     }
     for (std::uint32_t row = 0; row < batch->size(); ++row, ++expected) {
       std::uint64_t value = 0;
-      std::memcpy(&value, batch->value(row), sizeof value);
-      wrong += *batch->key(row) != expected || value != expected * 3 || batch->end(row) != expected + 1;
+      const RowBatch::Record record = batch->record(batch->record_begin(row));
+      std::memcpy(&value, record.value, sizeof value);
+      wrong += *record.key != expected || value != expected * 3 || batch->end(row) != expected + 1;
     }
     queue.pop();
     room.ring();

@@ -38,7 +38,7 @@ TEST_CASE("a file is read to its end, the last line without a newline too") {
   const SourceStatus status = host.status();
   CHECK(status.state == "ended");
   CHECK(status.type == "file");
-  CHECK(status.table == "numbers");
+  CHECK(status.tables == std::vector<std::string>{"numbers"});
   CHECK(status.rows == 100'000);
   CHECK(status.bytes == text.size());
   CHECK(status.rejects == 0);
@@ -66,7 +66,9 @@ TEST_CASE("a missing file, a folder and an unknown table are refused by name") {
   CHECK(missing.find("No such file") != std::string::npos);
   const auto folder = message([](Host& host) { host.add_file("feed", host.folder / "."); });
   CHECK(folder.find("Is a directory") != std::string::npos);
-  const auto table = message([](Host& host) { host.add_file("feed", host.folder / "x").table = "number"; });
+  const auto table = message([](Host& host) {
+    host.add_file("feed", host.folder / "x").feeds = {{"number", {}, {}}};
+  });
   CHECK(table.find("numbers") != std::string::npos);
 }
 

@@ -70,7 +70,7 @@ SourceSpec& Host::add_file(const std::string& name, const std::filesystem::path&
   source.type = SourceType::file;
   source.path = path;
   source.follow = follow;
-  source.table = catalog.tables().front()->name();
+  source.feeds = {{catalog.tables().front()->name(), {}, {}}};
   return source;
 }
 
@@ -82,7 +82,7 @@ SourceSpec& Host::add_exec(const std::string& name, std::vector<std::string> com
   source.restart = restart;
   source.restart_delay_min = std::chrono::milliseconds(1);
   source.restart_delay_max = std::chrono::milliseconds(20);
-  source.table = catalog.tables().front()->name();
+  source.feeds = {{catalog.tables().front()->name(), {}, {}}};
   return source;
 }
 

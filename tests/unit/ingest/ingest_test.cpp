@@ -209,8 +209,8 @@ TEST_CASE("several sources fill several tables in the same commits, whatever the
         for (std::uint64_t id = start; id < 2 * rows; id += 2)
           text += number_row(id, static_cast<std::int64_t>(id));
         write_file(host.folder / std::to_string(start), text);
-        host.add_file("file" + std::to_string(start), host.folder / std::to_string(start)).table =
-            start == 0 ? "even" : "odd";
+        host.add_file("file" + std::to_string(start), host.folder / std::to_string(start)).feeds = {
+            {start == 0 ? "even" : "odd", {}, {}}};
       }
       Ingest& ingest = host.start();
       REQUIRE(eventually([&] { return ingest.finished(); }));

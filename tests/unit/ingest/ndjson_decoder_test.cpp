@@ -23,8 +23,12 @@ namespace {
 /// Decodes rows of one table, and reads fields of the last one.
 class Decoder {
  public:
-  explicit Decoder(const TableSpec& spec) : table_(*Table::make(spec, 0)), decoder_(table_) {
-    words_.resize(table_->codec().words());
+  explicit Decoder(const TableSpec& spec, std::vector<std::pair<std::string, MemberSpec>> map = {})
+      : catalog_(*perch::tables::Catalog::make({spec})),
+        table_(catalog_.tables()[0]),
+        mapping_(*Mapping::make({{spec.name, {}, std::move(map)}}, catalog_)),
+        rows_(mapping_, stamps_),
+        batch_({{table_->codec().words(), table_->value().size()}}) {
     key_.resize(table_->key().size());
     value_.resize(table_->value().size());
   }
@@ -32,11 +36,15 @@ class Decoder {
   /// "" when the row is taken, else the reason.
   std::string decode(std::string row) {
     row.reserve(row.size() + LineSplitter::padding_bytes);
-    if (!decoder_.decode(row, words_.data(), value_.data())) return name(decoder_.reject().reason);
-    table_->codec().decode(words_.data(), key_.data());
+    batch_.begin(0);
+    if (rows_.take(row, batch_) != Step::row) return name(rows_.reject().reason);
+    batch_.close_row(0);
+    const RowBatch::Record record = batch_.record(0);
+    table_->codec().decode(record.key, key_.data());
+    std::memcpy(value_.data(), record.value, value_.size());
     return "";
   }
-  const std::string& message() const { return decoder_.reject().message; }
+  const std::string& message() const { return rows_.reject().message; }
 
   template <class T>
   T value(const std::string& field) const {
@@ -60,9 +68,12 @@ class Decoder {
     return out;
   }
 
+  perch::tables::Catalog catalog_;
   TablePtr table_;
-  NdjsonDecoder decoder_;
-  std::vector<std::uint64_t> words_;
+  Mapping mapping_;
+  Stamps stamps_;
+  NdjsonRows rows_;
+  RowBatch batch_;
   std::vector<std::byte> key_;
   std::vector<std::byte> value_;
 };

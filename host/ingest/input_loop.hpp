@@ -1,0 +1,30 @@
+// InputLoop: how a source's thread gets its bytes.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "base/result.hpp"
+#include "base/unique_fd.hpp"
+#include "ingest/ingest.hpp"
+#include "ingest/row_intake.hpp"
+
+namespace perch::ingest {
+
+class InputLoop {
+ public:
+  virtual ~InputLoop() = default;
+  /// On the thread that makes the source. Errors name what could not be opened.
+  virtual Result<void> open() = 0;
+  /// On the source's thread, until the input is over or the stop is requested. Leaves nothing open.
+  virtual void run(RowIntake& intake) = 0;
+  /// The socket that a listener listens on, for the one that takes its place; none: it has none.
+  virtual UniqueFd copy_socket() const { return {}; }
+  /// Before the end: the socket's file is another's from now on.
+  virtual void leave_socket_file() {}
+};
+
+/// `socket`: of the source that this one takes the place of.
+std::unique_ptr<InputLoop> make_input_loop(const SourceSpec& spec, UniqueFd socket);
+
+}  // namespace perch::ingest

@@ -1,0 +1,66 @@
+// ListenerLoop: many connections to one socket, each a stream of its own.
+#pragma once
+
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ingest/input_loop.hpp"
+#include "ingest/log_limit.hpp"
+
+namespace perch::ingest {
+
+/// One thread for all connections, told by epoll(7) which of them have bytes. A connection that sends half a
+/// row and hangs costs its descriptor and a small buffer, and holds nobody up; one that sends what cannot be
+/// read is closed, and its row in the reject log tells why.
+class ListenerLoop : public InputLoop {
+ public:
+  /// A connection is read so many times before the others have their turn.
+  static constexpr int reads_per_turn = 4;
+
+  /// `socket`: already bound and listening; none: open() makes one.
+  ListenerLoop(const SourceSpec& spec, UniqueFd socket);
+  ~ListenerLoop() override;
+  Result<void> open() override;
+  void run(RowIntake& intake) override;
+  UniqueFd copy_socket() const override;
+  void leave_socket_file() override { leaves_file_ = true; }
+
+ private:
+  struct Connection {
+    UniqueFd socket;
+    std::unique_ptr<RowDecoder> decoder;
+    StreamPosition position;
+  };
+  using Connections = std::list<Connection>;
+  enum class Turn { idle, more, over };
+
+  Result<void> listen_tcp();
+  Result<void> listen_unix();
+  bool watch(int descriptor, void* what);
+  void accept_all(RowIntake& intake);
+  void add(RowIntake& intake, UniqueFd socket);
+  bool serve(RowIntake& intake, int timeout_ms);
+  Turn read(RowIntake& intake, Connection& connection);
+  void close(RowIntake& intake, Connection& connection);
+  void look_at_lag(RowIntake& intake);
+
+  const SourceSpec& spec_;
+  UniqueFd socket_;
+  bool leaves_file_ = false;  // the socket's file
+  UniqueFd epoll_;
+  Connections connections_;
+  std::int64_t lag_looked_at_ns_ = 0;
+  LogLimit refused_limit_;
+};
+
+/// "host:port", "[::1]:port", ":port" (every address). Errors say how to write it.
+struct TcpAddress {
+  std::string host;
+  std::string port;
+};
+Result<TcpAddress> parse_tcp_address(const std::string& text);
+
+}  // namespace perch::ingest

@@ -1,0 +1,166 @@
+#include "ingest/row_intake.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include "base/units.hpp"
+
+namespace perch::ingest {
+namespace {
+
+constexpr std::chrono::seconds reject_warning_period{10};
+
+/// Adds to a counter that this thread alone writes. relaxed: see the member's comment.
+void add(std::atomic<std::uint64_t>& counter, std::uint64_t amount) noexcept {
+  counter.store(counter.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);
+}
+
+}  // namespace
+
+RowIntake::RowIntake(const std::string& name, RowFormat& format, RejectLog& rejects, RowConsumer& consumer,
+                     const StopSignal& stop)
+    : name_(name),
+      format_(format),
+      reject_log_(rejects),
+      consumer_(consumer),
+      stop_(stop),
+      reject_log_limit_(1, reject_warning_period),
+      queue_(format.shapes()) {}
+
+void RowIntake::bytes_read(std::size_t bytes) {
+  add(bytes_, bytes);
+  format_.stamps().read_at(unix_now_ns());
+  set_state(SourceState::reading);
+}
+
+bool RowIntake::take(RowDecoder& decoder, StreamPosition& position) {
+  while (!stop_.requested()) {
+    if (batch_ == nullptr && !acquire_batch()) return true;  // stopping
+    const Step step = decoder.next(*batch_);
+    if (step == Step::more) return true;
+    count(step, decoder);
+    if (step == Step::broken) return false;
+    if (step != Step::row) continue;
+    consumed_ += decoder.line().end - position.end;
+    position.end = decoder.line().end;
+    batch_->close_row(consumed_);
+    if (batch_->full()) hand_over();
+  }
+  return true;
+}
+
+void RowIntake::finish(RowDecoder& decoder, StreamPosition& position) {
+  while (batch_ != nullptr || acquire_batch()) {
+    const Step step = decoder.finish(*batch_);
+    if (step == Step::more) break;
+    count(step, decoder);
+    if (step != Step::row) continue;
+    consumed_ += decoder.line().end - position.end;
+    position.end = decoder.line().end;
+    batch_->close_row(consumed_);
+    if (batch_->full()) hand_over();
+  }
+  position = {};
+}
+
+void RowIntake::count(Step step, RowDecoder& decoder) {
+  switch (step) {
+    case Step::skipped:
+      return add(skipped_, 1);
+    case Step::broken:
+      broken_reason_ = decoder.reject().message;
+      return reject(decoder);
+    case Step::rejected:
+      return reject(decoder);
+    default:
+      return;
+  }
+}
+
+void RowIntake::reject(const RowDecoder& decoder) {
+  const Reject& why = decoder.reject();
+  add(rejects_[static_cast<std::size_t>(why.reason)], decoder.rejected_rows());
+  reject_log_.write(name_, decoder.line(), why);
+  if (!reject_log_limit_.allow()) return;
+  const auto unsaid = reject_log_limit_.take_held_back();
+  spdlog::warn("source {}: rejected the row at byte {} ({}: {}){}; all of them are in {}", name_,
+               decoder.line().begin, name(why.reason), why.message,
+               unsaid == 0 ? "" : ", and " + std::to_string(unsaid) + " others since the last message",
+               reject_log_.file().string());
+}
+
+/// Waits for a free slot; false when the stop was requested. Nothing is read meanwhile: that is the
+/// back-pressure.
+bool RowIntake::acquire_batch() {
+  while ((batch_ = queue_.free_slot()) == nullptr) {
+    if (stop_.requested()) return false;
+    // Until the writer took half of it: a wake-up per batch would cost more than the batch.
+    room_bell_.sleep([this] { return queue_.size() > BatchQueue::batches / 2 && !stop_.requested(); });
+  }
+  batch_->begin(run_);
+  return true;
+}
+
+void RowIntake::begin_run() {
+  hand_over();  // invariant 1
+  consumed_ = 0;
+  restarts_.store(++run_, std::memory_order_relaxed);
+}
+
+void RowIntake::flush() {
+  if (publish()) consumer_.batch_queued_and_idle();
+}
+
+void RowIntake::hand_over() {
+  if (publish()) consumer_.batch_queued();
+}
+
+bool RowIntake::publish() {
+  RowBatch* const batch = std::exchange(batch_, nullptr);
+  if (batch == nullptr || batch->size() == 0) return false;
+  add(rows_, batch->size());  // before publish: invariant 2
+  queue_.publish();
+  return true;
+}
+
+void RowIntake::set_state(SourceState state) noexcept { state_.store(state, std::memory_order_relaxed); }
+
+void RowIntake::set_error(const std::string& error) {
+  const std::lock_guard lock(error_mutex_);
+  last_error_ = error;
+}
+
+void RowIntake::set_lag_bytes(std::uint64_t bytes) noexcept {
+  lag_bytes_.store(bytes, std::memory_order_relaxed);
+}
+
+void RowIntake::set_connections(std::uint32_t connections) noexcept {
+  connections_.store(connections, std::memory_order_relaxed);
+}
+
+void RowIntake::connection_refused() noexcept { add(connections_refused_, 1); }
+
+void RowIntake::fill(SourceStatus& status) const {
+  status.state = to_string(state());
+  status.rows = rows();
+  status.bytes = bytes_.load(std::memory_order_relaxed);
+  status.skipped = skipped_.load(std::memory_order_relaxed);
+  status.restarts = restarts_.load(std::memory_order_relaxed);
+  status.connections = connections_.load(std::memory_order_relaxed);
+  status.connections_refused = connections_refused_.load(std::memory_order_relaxed);
+  status.lag_bytes = lag_bytes_.load(std::memory_order_relaxed);
+  for (std::size_t reason = 0; reason < rejects_.size(); ++reason) {
+    const std::uint64_t count = rejects_[reason].load(std::memory_order_relaxed);
+    if (count > 0) status.rejects_by_reason[reject_reason_names[reason]] = count;
+    status.rejects += count;
+  }
+  status.lag_ns = queue_.oldest_wait_ns();
+  status.latency_p50_ns = latency_.quantile_ns(0.5);
+  status.latency_p99_ns = latency_.quantile_ns(0.99);
+  status.latency_max_ns = latency_.max_ns();
+  status.queued_batches = queue_.size();
+  status.queue_capacity = BatchQueue::capacity();
+  const std::lock_guard lock(error_mutex_);
+  status.last_error = last_error_;
+}
+
+}  // namespace perch::ingest

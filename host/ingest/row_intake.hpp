@@ -1,0 +1,114 @@
+// RowIntake: from a source's decoders to the writer's queue, with all that is counted on the way.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "base/duration_histogram.hpp"
+#include "ingest/batch_queue.hpp"
+#include "ingest/byte_stream.hpp"
+#include "ingest/doorbell.hpp"
+#include "ingest/ingest.hpp"
+#include "ingest/log_limit.hpp"
+#include "ingest/reject_log.hpp"
+#include "ingest/row_consumer.hpp"
+#include "ingest/row_format.hpp"
+#include "ingest/stop_signal.hpp"
+
+namespace perch::ingest {
+
+/// What the loops that read know of a stream beside its decoder: how far its rows are taken.
+struct StreamPosition {
+  std::uint64_t end = 0;
+};
+
+/// Thread safety: the queue, the bell and the histogram as they say; status() from any thread; the rest for
+/// the source's thread.
+///
+/// Invariants
+///   1. A batch holds rows of one run of the stream only.
+///   2. `rows_` counts a batch before it is published, so that who sees it committed sees it counted.
+class RowIntake {
+ public:
+  /// All references outlive this.
+  RowIntake(const std::string& name, RowFormat& format, RejectLog& rejects, RowConsumer& consumer,
+            const StopSignal& stop);
+
+  std::unique_ptr<RowDecoder> make_decoder() { return format_.make_decoder(); }
+  const StopSignal& stop() const noexcept { return stop_; }
+
+  /// So many bytes were read, now.
+  void bytes_read(std::size_t bytes);
+  /// Takes all rows that the decoder has. False: the stream is broken, for the reason that error() has then.
+  bool take(RowDecoder& decoder, StreamPosition& position);
+  /// The stream is over: takes what is left of it. Its decoder can begin another one.
+  void finish(RowDecoder& decoder, StreamPosition& position);
+  /// Another run of the input begins: positions count from 0.
+  void begin_run();
+  /// Queues the rows taken so far; the stream has no more for now.
+  void flush();
+  /// Queues them; it may have more.
+  void hand_over();
+
+  void set_state(SourceState state) noexcept;
+  SourceState state() const noexcept { return state_.load(std::memory_order_relaxed); }
+  void set_error(const std::string& error);
+  void set_lag_bytes(std::uint64_t bytes) noexcept;
+  void set_connections(std::uint32_t connections) noexcept;
+  void connection_refused() noexcept;
+  const std::string& broken_reason() const noexcept { return broken_reason_; }
+
+  BatchQueue& queue() noexcept { return queue_; }
+  const BatchQueue& queue() const noexcept { return queue_; }
+  Doorbell& room_bell() noexcept { return room_bell_; }
+  /// From the begin of a batch to its commit; the writer records.
+  DurationHistogram& latency() noexcept { return latency_; }
+  std::uint64_t rows() const noexcept { return rows_.load(std::memory_order_relaxed); }
+  /// All counters; what it is called and where it goes is for the source to add.
+  void fill(SourceStatus& status) const;
+
+ private:
+  bool acquire_batch();
+  bool publish();
+  void count(Step step, RowDecoder& decoder);
+  void reject(const RowDecoder& decoder);
+
+  const std::string& name_;
+  RowFormat& format_;
+  RejectLog& reject_log_;
+  RowConsumer& consumer_;
+  const StopSignal& stop_;
+
+  // The source thread's own
+  RowBatch* batch_ = nullptr;  // being filled; a free slot of queue_
+  std::uint64_t run_ = 0;
+  std::uint64_t consumed_ = 0;  // of the run, all streams
+  LogLimit reject_log_limit_;
+  std::string broken_reason_;
+
+  // Shared with the writer
+  BatchQueue queue_;
+  Doorbell room_bell_;
+  DurationHistogram latency_;
+
+  // Shared with whoever asks for the status. Written by the source's thread alone; all relaxed, being figures
+  // for a display, but as invariant 2 says.
+  std::atomic<SourceState> state_{SourceState::starting};
+  std::atomic<std::uint64_t> rows_{0};
+  std::atomic<std::uint64_t> bytes_{0};
+  std::atomic<std::uint64_t> skipped_{0};
+  std::atomic<std::uint64_t> restarts_{0};
+  std::atomic<std::uint64_t> lag_bytes_{0};
+  std::atomic<std::uint32_t> connections_{0};
+  std::atomic<std::uint64_t> connections_refused_{0};
+  std::array<std::atomic<std::uint64_t>, reject_reason_names.size()> rejects_{};
+  mutable std::mutex error_mutex_;  // guards last_error_; taken when something went wrong and for the status
+  std::string last_error_;
+};
+
+}  // namespace perch::ingest
