@@ -24,7 +24,7 @@ const std::map<std::string, std::vector<std::string>>& config_names() {
        {"folder", "isolation", "probation", "checkpoint", "callback_deadline", "retain_warning", "restart",
         "instances"}},
       {"reader_restart", {"delay_min", "delay_max", "limit", "window"}},
-      {"instance", {"name", "plugin", "config"}},
+      {"instance", {"name", "plugin", "config", "spin"}},
       {"control", {"socket", "mode", "groups", "others"}},
   };
   return names;

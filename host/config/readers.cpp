@@ -16,6 +16,7 @@ readers::InstanceSpec read_instance(const ConfigJson& element, const std::string
   spec.name = instance.name("name");
   spec.plugin = instance.name("plugin");
   if (const ConfigJson* config = instance.object("config")) spec.config = config->dump();
+  spec.spin = instance.flag("spin", false);
   return spec;
 }
 

@@ -80,6 +80,7 @@ Result<Generation> Lifecycle::load_generation(PluginFile& file, StepTimer& timer
 /// On failure the generation must be retired, or its instance ended.
 Result<void> Lifecycle::create_instance(Generation& generation, const InstanceSpec& spec) {
   generation.instance = std::make_shared<ReaderInstance>(host_, generation.plugin, spec.name, spec.config);
+  if (spec.spin) generation.instance->spin_for_commits();
   return generation.instance->create(spec_.callback_deadline);
 }
 

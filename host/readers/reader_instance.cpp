@@ -1,5 +1,9 @@
 #include "readers/reader_instance.hpp"
 
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
 #include <unistd.h>
 
 #include <algorithm>
@@ -352,8 +356,22 @@ bool ReaderInstance::step_or_wait(std::uint32_t signal_seen) {
     return true;
   }
   if (reads_.published_version() != pins_.current_version()) return step();
-  reads_.wait_for_signal(signal_seen, wait_for_signal_max_ns);
+  if (spins_) {
+    spin(signal_seen);
+  } else {
+    reads_.wait_for_signal(signal_seen, wait_for_signal_max_ns);
+  }
   return true;
+}
+
+/// Orders change the signal too (wake); one that came with no change is seen after a few microseconds.
+void ReaderInstance::spin(std::uint32_t signal_seen) const noexcept {
+  constexpr int looks_max = 1000;
+  for (int look = 0; look < looks_max && reads_.signal() == signal_seen; ++look) {
+#if defined(__x86_64__)
+    _mm_pause();
+#endif
+  }
 }
 
 bool ReaderInstance::step() {

@@ -57,6 +57,8 @@ class ReaderInstance : public std::enable_shared_from_this<ReaderInstance> {
   ReaderInstance(const HostParts& host, std::shared_ptr<PluginLibrary> library, std::string reader,
                  std::string config);
 
+  /// Before create: it will look for commits without sleeping.
+  void spin_for_commits() noexcept { spins_ = true; }
   /// Starts the thread and makes the plugin's instance. After any failure of create or begin: request_end,
   /// wait_ended.
   Result<void> create(Nanoseconds wait);
@@ -126,6 +128,7 @@ class ReaderInstance : public std::enable_shared_from_this<ReaderInstance> {
   void save_checkpoint_when_due();
   void keep_checkpoint(SavedState state);
   bool step_or_wait(std::uint32_t signal_seen);
+  void spin(std::uint32_t signal_seen) const noexcept;
   bool step();
   bool catches_up() const noexcept;
   void wait_until_due();
@@ -136,6 +139,7 @@ class ReaderInstance : public std::enable_shared_from_this<ReaderInstance> {
   // Constant after construction.
   const std::string reader_;
   const std::string config_;
+  bool spins_ = false;  // constant from create on
   tree::ReadSide& reads_;
   const std::function<void()> on_fault_;
   const std::shared_ptr<const std::atomic<bool>> catches_up_;

@@ -6,6 +6,7 @@
 
 #include "curve.hpp"
 #include "report.hpp"
+#include "stream_workload.hpp"
 #include "workload.hpp"
 
 namespace {
@@ -31,6 +32,7 @@ std::string names_of_workloads() {
   std::string names = "Workloads:";
   for (const Workload& workload : workloads())
     names += " " + workload.name + (workload.on_request ? "*" : "");
+  for (const StreamWorkload& workload : stream_workloads()) names += " " + workload.name + "*";
   return names + "   (* only when named, or with --all, and once: takes much time and memory)";
 }
 
@@ -44,7 +46,9 @@ std::string names_of_engines() {
 std::string unknown_name(const Options& options) {
   const auto& all = workloads();
   for (const std::string& filter : options.filters) {
-    if (std::none_of(all.begin(), all.end(), [&](const Workload& w) { return contains(w.name, filter); }))
+    const auto named = [&](const auto& workload) { return contains(workload.name, filter); };
+    const auto& streams = stream_workloads();
+    if (std::none_of(all.begin(), all.end(), named) && std::none_of(streams.begin(), streams.end(), named))
       return "no workload's name contains \"" + filter + "\". " + names_of_workloads();
   }
   const auto& kinds = engine_kinds();
@@ -100,8 +104,31 @@ Report measure(const std::vector<const Workload*>& chosen, const std::vector<con
   return report;
 }
 
+bool is_asked_for(const StreamWorkload& workload, const Options& options) {
+  const auto names = [&](const std::string& filter) { return contains(workload.name, filter); };
+  return options.filters.empty() ? options.all
+                                 : std::any_of(options.filters.begin(), options.filters.end(), names);
+}
+
+/// Prints a table per workload, since the systems beside perch are others each time; returns the JSON lines.
+std::string run_streams(const Options& options) {
+  std::string lines;
+  for (const StreamWorkload& workload : stream_workloads()) {
+    if (!is_asked_for(workload, options)) continue;
+    Report report(workload.engines);
+    for (std::uint64_t pass = 0; pass < options.repeat; ++pass) {
+      std::cerr << workload.name << ": repetition " << pass + 1 << " of " << options.repeat << "\n";
+      workload.run(report, options.rows);
+    }
+    std::cout << report.table();
+    lines += report.json_lines(options.rows);
+  }
+  return lines;
+}
+
 /// Prints the table; returns the JSON lines.
 std::string run_workloads(const Options& options) {
+  if (choose_workloads(options).empty()) return "";
   const auto kinds = choose_engines(options.engines, "");
   const Report report = measure(choose_workloads(options), kinds, options);
   std::cout << report.table();
@@ -161,7 +188,7 @@ int main(int argc, char** argv) {
   }
   const std::string lines = options.curve ? run_curve(choose_engines(options.engines, "perch"),
                                                       {options.rows_max, options.repeat}, std::cout)
-                                          : run_workloads(options);
+                                          : run_workloads(options) + run_streams(options);
   if (json.is_open() && !(json << lines << std::flush)) {
     std::cerr << "writing " << options.json_file << " failed\n";
     return 1;
