@@ -1,5 +1,9 @@
 #include "tables/retention_queue.hpp"
 
+#include <algorithm>
+#include <array>
+#include <functional>
+
 #include "base/assert.hpp"
 #include "tables/field_types.hpp"
 #include "tables/ordered_bits.hpp"
@@ -55,6 +59,22 @@ std::variant<InsertionRing, RankHeap, KeyOrder, GroupQueues> make_queue(const Ta
   if (!table.retain()->per.empty()) return GroupQueues(table, rows_max_of(table));
   if (table.retain()->by) return RankHeap(table.codec().words());
   return InsertionRing(table.codec().words());
+}
+
+template <std::uint32_t words>
+void sort_descending(std::vector<std::uint64_t>& keys) {
+  using Key = std::array<std::uint64_t, words>;
+  auto* const begin = reinterpret_cast<Key*>(keys.data());
+  std::sort(begin, begin + keys.size() / words, std::greater<Key>());
+}
+
+/// Keys of so many words lie one after the other.
+void sort_keys_descending(std::vector<std::uint64_t>& keys, std::uint32_t words) {
+  static_assert(tree::key_words_max == 8);
+  constexpr std::array<void (*)(std::vector<std::uint64_t>&), 8> by_words{
+      sort_descending<1>, sort_descending<2>, sort_descending<3>, sort_descending<4>,
+      sort_descending<5>, sort_descending<6>, sort_descending<7>, sort_descending<8>};
+  by_words[words - 1](keys);
 }
 
 }  // namespace
@@ -133,28 +153,50 @@ std::uint64_t RetentionQueue::evict_due_from(GroupQueues& groups, std::uint64_t 
   return evicted;
 }
 
-/// At most `most` entries are looked at, stale ones too.
+/// At most `most` entries are looked at, stale ones too. Rows go in the order of their keys, a piece at a time:
+/// those that lie together cost one search.
 template <class Queue>
 std::uint64_t RetentionQueue::evict_due_from(Queue& queue, std::uint64_t most) {
-  std::uint64_t evicted = 0;
+  std::uint64_t evicted = erase_gathered();  // what the last call had no room for
   std::uint64_t rows = store_.rows(table_.index());
-  const auto live = [this](std::uint64_t sequence, const std::uint64_t* key) {
-    return is_live(sequence, key);
-  };
-  for (; most > 0 && queue.size() > 0 && front_is_due(queue, rows); --most) {
+  while (most > 0 && doomed_.empty() && queue.size() > 0 && front_is_due(queue, rows)) {
+    most -= gather_due(queue, most, rows);
+    evicted += erase_gathered();
+    rows = store_.rows(table_.index());
+  }
+  is_behind_ = !doomed_.empty() || (queue.size() > 0 && front_is_due(queue, rows));
+  const auto live = [this](std::uint64_t sequence, const std::uint64_t* key) { return is_live(sequence, key); };
+  if (queue.size() > 2 * rows + 1024) queue.sweep(8 * inserted_since_eviction_, live);
+  return evicted;
+}
+
+/// Moves keys of due rows from the queue to doomed_; returns how many entries it looked at.
+template <class Queue>
+std::uint64_t RetentionQueue::gather_due(Queue& queue, std::uint64_t most, std::uint64_t rows) {
+  constexpr std::uint64_t piece = 1024;
+  const std::uint32_t key_words = table_.codec().words();
+  std::uint64_t looked_at = 0;
+  for (; looked_at < std::min(most, piece) && queue.size() > 0 && front_is_due(queue, rows); ++looked_at) {
     // Every row has exactly one live entry: as many entries as rows means that none is stale.
     if (queue.size() == rows || is_live(queue.front_sequence(), queue.front_key())) {
-      if (!store_.has_room_to_erase()) break;
-      const bool erased = store_.erase(table_.index(), queue.front_key());
-      PERCH_ASSERT(erased, "a live entry has its row");
+      doomed_.insert(doomed_.end(), queue.front_key(), queue.front_key() + key_words);
       --rows;
-      ++evicted;
     }
     queue.pop();
   }
-  is_behind_ = queue.size() > 0 && front_is_due(queue, rows);
-  if (queue.size() > 2 * rows + 1024) queue.sweep(8 * inserted_since_eviction_, live);
-  return evicted;
+  return looked_at;
+}
+
+std::uint64_t RetentionQueue::erase_gathered() {
+  const std::uint32_t key_words = table_.codec().words();
+  sort_keys_descending(doomed_, key_words);
+  std::uint64_t erased = 0;
+  while (!doomed_.empty() && store_.has_room_to_erase()) {
+    // One that is not there any more went another way, while there was no room.
+    erased += store_.erase(table_.index(), &doomed_[doomed_.size() - key_words]) ? 1 : 0;
+    doomed_.resize(doomed_.size() - key_words);
+  }
+  return erased;
 }
 
 bool RetentionQueue::front_is_due(const InsertionRing&, std::uint64_t rows) const noexcept {

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <variant>
+#include <vector>
 
 #include "tables/catalog.hpp"
 #include "tables/group_queues.hpp"
@@ -48,6 +49,9 @@ class RetentionQueue {
   bool front_is_due(const RankHeap& heap, std::uint64_t rows) const noexcept;
   template <class Queue>
   std::uint64_t evict_due_from(Queue& queue, std::uint64_t most);
+  template <class Queue>
+  std::uint64_t gather_due(Queue& queue, std::uint64_t most, std::uint64_t rows);
+  std::uint64_t erase_gathered();
   std::uint64_t evict_due_from(KeyOrder& order, std::uint64_t most);
   std::uint64_t evict_due_from(GroupQueues& groups, std::uint64_t most);
   bool is_live(std::uint64_t sequence, const std::uint64_t* key) const;
@@ -65,6 +69,9 @@ class RetentionQueue {
   std::uint64_t newest_rank_ = 0;  // of all rows written, updates too
   std::uint64_t inserted_since_eviction_ = 0;
   bool is_behind_ = false;
+  /// Keys of rows that are due and no longer in the queue, the last one first to go. Not empty between calls only
+  /// when there was no room to erase.
+  std::vector<std::uint64_t> doomed_;
 };
 
 }  // namespace perch::tables

@@ -4,6 +4,7 @@
 
 #include "base/assert.hpp"
 #include "tables/retention_queue.hpp"
+#include "tables/rollup_writer.hpp"
 
 namespace perch::tables {
 
@@ -23,6 +24,8 @@ void TableWriter::add_table(TablePtr table) {
   added.table = std::move(table);
   added.key_record.resize(added.table->key().size());
   if (added.table->retain()) added.queue = std::make_unique<RetentionQueue>(*added.table, store_);
+  if (added.table->rollup())
+    added.rollup = std::make_unique<RollupWriter>(*added.table, store_, added.queue.get());
   // A rollup may stand before its source, or behind it.
   for (OpenTable& source : tables_) {
     for (const OpenTable& rollup : tables_) {
@@ -51,29 +54,20 @@ void TableWriter::upsert(tree::TableIndex table, const std::uint64_t* key, const
 
 void TableWriter::fold_rollups(OpenTable& source, const std::uint64_t* key, const std::byte* value) {
   if (source.rollups_read_key) source.table->codec().decode(key, source.key_record.data());
-  for (const tree::TableIndex rollup : source.rollups) fold(tables_[rollup], source.key_record.data(), value);
+  for (const tree::TableIndex rollup : source.rollups)
+    tables_[rollup].rollup->fold(source.key_record.data(), value);
 }
 
-void TableWriter::fold(OpenTable& rollup, const std::byte* source_key, const std::byte* source_value) {
-  const Table& table = *rollup.table;
-  const std::int64_t bucket = table.rollup()->group_of(source_key, source_value, rollup.key_record.data());
-  if (bucket >= rollup.newest_bucket) {
-    rollup.newest_bucket = bucket;
-  } else {
-    ++rollup.late;
+void TableWriter::flush_rollups() {
+  for (OpenTable& table : tables_) {
+    if (table.rollup) table.rollup->flush();
   }
-  std::uint64_t key[tree::key_words_max];
-  const bool encoded = table.codec().encode(rollup.key_record.data(), key);
-  PERCH_ASSERT(encoded, "no rollup is grouped by floats");
-  const tree::Placed row = store_.upsert(table.index(), key);
-  table.rollup()->fold(source_key, source_value, row.inserted, row.value,
-                       row.value + table.rollup_state_offset());
-  if (rollup.queue) rollup.queue->written(key, row);
 }
 
 bool TableWriter::erase(tree::TableIndex table, const std::uint64_t* key) { return store_.erase(table, key); }
 
 std::uint64_t TableWriter::retain() {
+  flush_rollups();  // before rows of theirs go
   std::uint64_t total = 0;
   is_behind_ = false;
   for (OpenTable& table : tables_) {
@@ -88,7 +82,13 @@ std::uint64_t TableWriter::retain() {
 
 tree::Version TableWriter::commit(std::int64_t commit_time_ns,
                                   std::span<const tree::SourcePosition> positions) {
+  flush_rollups();
   return store_.commit(commit_time_ns, positions);
+}
+
+std::uint64_t TableWriter::late_rows(tree::TableIndex table) const {
+  const auto& rollup = tables_[table].rollup;
+  return rollup ? rollup->late_rows() : 0;
 }
 
 }  // namespace perch::tables

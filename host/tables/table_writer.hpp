@@ -13,6 +13,7 @@
 namespace perch::tables {
 
 class RetentionQueue;
+class RollupWriter;
 
 /// For the writer thread alone.
 class TableWriter {
@@ -44,22 +45,21 @@ class TableWriter {
   std::uint32_t table_count() const noexcept { return static_cast<std::uint32_t>(tables_.size()); }
   std::uint64_t evicted_rows(tree::TableIndex table) const { return tables_[table].evicted; }
   /// Of a rollup: rows folded into a bucket before the newest one.
-  std::uint64_t late_rows(tree::TableIndex table) const { return tables_[table].late; }
+  std::uint64_t late_rows(tree::TableIndex table) const;
 
  private:
   struct OpenTable {
     TablePtr table;
     std::unique_ptr<RetentionQueue> queue;  // null without retention
+    std::unique_ptr<RollupWriter> rollup;   // null of a table with sources
     std::vector<tree::TableIndex> rollups;  // of this table
     std::vector<std::byte> key_record;      // of a row that is folded; padding zero
     bool rollups_read_key = false;
     std::uint64_t evicted = 0;
-    std::int64_t newest_bucket = INT64_MIN;  // of a rollup
-    std::uint64_t late = 0;
   };
 
   void fold_rollups(OpenTable& source, const std::uint64_t* key, const std::byte* value);
-  void fold(OpenTable& rollup, const std::byte* source_key, const std::byte* source_value);
+  void flush_rollups();
 
   tree::Store& store_;
   std::vector<OpenTable> tables_;  // by table index

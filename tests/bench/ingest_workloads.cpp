@@ -59,6 +59,7 @@ Cost through_perch(ingest::Format format, std::string_view bytes, std::uint64_t 
   auto catalog = std::move(*tables::Catalog::make(tables_with_rollup()));
   ingest::IngestSpec spec;
   spec.reject_log = folder / "rejects.ndjson";
+  spec.commit_max_rows = 4096;  // max_delay, 1 ms, ends most commits before
   ingest::SourceSpec source;
   source.name = "feed";
   source.type = ingest::SourceType::unix_socket;

@@ -85,6 +85,7 @@ class Rolled {
   T member(const Record& key, const char* name) {
     std::uint64_t words[tree::key_words_max];
     REQUIRE(bars().codec().encode(reinterpret_cast<const std::byte*>(&key), words));
+    writer_->retain();  // what is buffered is written back then
     const std::byte* value = store_->find(bars().index(), words);
     REQUIRE(value != nullptr);
     const Field* field = bars().value().find(name);
@@ -149,6 +150,7 @@ TEST_CASE("bars hold what the long way gives, in every function") {
       const int symbol = int(random() % 5);
       const std::uint64_t seq = random() % 5000;  // many replace one that was there: they count again
       rolled.take(std::to_string(symbol).c_str(), seq, trade);
+      if (random() % 100 == 0) rolled.writer().commit(0, {});
       const std::int64_t minute = 60'000'000'000;
       const std::int64_t bucket = (trade.ts - ((trade.ts % minute) + minute) % minute);
       model[{symbol, bucket}].push_back({seq, trade});
@@ -226,6 +228,7 @@ TEST_CASE("integer sums are exact and are held at their type's ends") {
       std::uint64_t b;
     } value{a, b};
     writer.upsert(0, &key, reinterpret_cast<const std::byte*>(&value));
+    writer.retain();  // what is buffered is written back then
     const std::byte* sum = store->find(1, &key);
     std::pair<std::int64_t, std::uint64_t> out;
     std::memcpy(&out.first, sum, 8);
