@@ -8,6 +8,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <cstdlib>
+#include <functional>
 #include <string_view>
 
 #include "base/log.hpp"
@@ -35,6 +36,7 @@ sigset_t stop_signals() {
   sigemptyset(&set);
   sigaddset(&set, SIGINT);
   sigaddset(&set, SIGTERM);
+  sigaddset(&set, SIGHUP);
   return set;
 }
 
@@ -44,9 +46,19 @@ void prepare_signals() {
   // A shell ignores SIGINT for what it starts in the background, and an ignored signal cannot be waited for.
   ::signal(SIGINT, SIG_DFL);
   ::signal(SIGTERM, SIG_DFL);
+  ::signal(SIGHUP, SIG_DFL);  // nohup ignores it; here it means reload
   ::signal(SIGPIPE, SIG_IGN);  // a peer that went away is an error of write, not the end of the host
   const sigset_t set = stop_signals();
   ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
+}
+
+void reload(RunningHost& host) {
+  spdlog::info("reloading (SIGHUP)");
+  host.reload([](const Result<control::ReloadReport>& done) {
+    if (done) return;  // it has told
+    spdlog::error("not reloaded: {}", done.error().message);
+    for (const auto& detail : done.error().details) spdlog::error("not reloaded: {}", detail);
+  });
 }
 
 /// Returns when a stop signal came or, if that is asked for, when the host has finished.
@@ -55,6 +67,10 @@ void wait_for_stop(RunningHost& host, bool exit_when_finished) {
   const timespec look_again{0, 20'000'000};
   for (;;) {
     const int signal = ::sigtimedwait(&set, nullptr, exit_when_finished ? &look_again : nullptr);
+    if (signal == SIGHUP) {
+      reload(host);
+      continue;
+    }
     if (signal > 0) {
       spdlog::info("stopping ({})", signal == SIGINT ? "SIGINT" : "SIGTERM");
       return;
@@ -113,16 +129,16 @@ void warn_of_endless_sources(const Config& config) {
   }
 }
 
-int run(Config config, bool exit_when_finished) {
+int run(Config config, const Options& options, const std::function<Result<Config>()>& read_again) {
   const auto folder = RunFolder::take(config.run_dir);
   if (!folder) return report(folder.error(), exit_failed);
   if (const auto started = log::start(config.log_level); !started)
     return report(started.error(), exit_failed);
-  if (exit_when_finished) warn_of_endless_sources(config);
-  auto host = RunningHost::start(std::move(config));
+  if (options.exit_when_finished) warn_of_endless_sources(config);
+  auto host = RunningHost::start(std::move(config), read_again);
   if (!host) return report(host.error(), exit_failed);
 
-  wait_for_stop(**host, exit_when_finished);
+  wait_for_stop(**host, options.exit_when_finished);
   bound_the_stop();
   const HostSummary done = (*host)->stop();
   spdlog::info("stopped: {} rows in {} commits, {} rejects, {} readers", done.rows, done.commits,
@@ -182,9 +198,12 @@ int main(int argc, char** argv) {
   }
   std::error_code ignored;
   const auto program = std::filesystem::read_symlink("/proc/self/exe", ignored);
+  // Absolute: a reload may come from anywhere.
+  const auto file = std::filesystem::absolute(options.config, ignored);
+  const auto read = [&] { return read_config(file, program.parent_path()); };
   auto config = read_config(options.config, program.parent_path());
   if (!config) return report(config.error(), exit_usage);
-  return options.check ? check(options, *config) : run(std::move(*config), options.exit_when_finished);
+  return options.check ? check(options, *config) : run(std::move(*config), options, read);
 }
 
 }  // namespace

@@ -3,8 +3,12 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include "base/result.hpp"
 #include "config/config.hpp"
@@ -31,22 +35,30 @@ struct HostSummary {
 class RunningHost {
  public:
   /// Errors leave nothing running. A reader that hangs as it starts is left behind after 10 s.
-  static Result<std::unique_ptr<RunningHost>> start(Config config);
+  /// `read_again`: the config as its file is now, for a reload; on the reload's thread.
+  static Result<std::unique_ptr<RunningHost>> start(Config config, std::function<Result<Config>()> read_again = {});
   ~RunningHost();  ///< stops what still runs
 
   /// Whether there is nothing left to do: every source has ended for good, its rows are committed, and the
   /// readers have seen them (or, after a minute in which none of them got on, never will).
   bool finished();
+  /// Reads the config again and takes over what it can, without stopping the rest: all of it or nothing, but for
+  /// readers, whose own code may fail. `done` is called when it is over, on another thread. One at a time: a second
+  /// one is refused. Any thread.
+  void reload(std::function<void(Result<control::ReloadReport>)> done);
   /// Gives readers at most 2 s to see the last commit. Waits for callbacks that are under way.
   HostSummary stop();
 
  private:
   RunningHost(Config config, tables::Catalog catalog, std::unique_ptr<tree::Store> store);
   Result<void> start_parts();
+  Result<control::ReloadReport> reload_now();
+  Result<std::vector<std::string>> set_instances(const std::vector<readers::InstanceSpec>& instances);
   void log_started() const;
   bool readers_caught_up() const;
 
-  const Config config_;
+  Config config_;  // as it was taken over last; from start to stop the reload's
+  std::function<Result<Config>()> read_again_;
   tables::Catalog catalog_;
   const std::unique_ptr<tree::Store> store_;
   readers::EventHub events_;
@@ -54,6 +66,10 @@ class RunningHost {
   std::unique_ptr<ingest::Ingest> ingest_;
   std::unique_ptr<control::Server> server_;
   bool running_ = false;
+
+  std::mutex reload_mutex_;  // guards what follows
+  std::thread reload_thread_;
+  bool is_reloading_ = false;
 
   std::uint64_t progress_ = 0;  ///< sum of the readers' versions when it last changed, and when that was
   std::chrono::steady_clock::time_point progress_at_ = std::chrono::steady_clock::now();

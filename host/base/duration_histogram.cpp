@@ -42,4 +42,13 @@ std::int64_t DurationHistogram::quantile_ns(double share) const noexcept {
   return max_ns();
 }
 
+std::vector<DurationHistogram::Bucket> DurationHistogram::buckets() const {
+  std::vector<Bucket> buckets;
+  for (std::size_t i = 0; i < bucket_count; ++i) {
+    const std::uint64_t count = counts_[i].load(std::memory_order_relaxed);
+    if (count > 0) buckets.push_back({static_cast<std::int64_t>(upper_end(i)), count});
+  }
+  return buckets;
+}
+
 }  // namespace perch

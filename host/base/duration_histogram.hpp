@@ -4,6 +4,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <vector>
 
 namespace perch {
 
@@ -14,6 +15,12 @@ class DurationHistogram {
   void record(std::int64_t duration_ns) noexcept;
   /// The duration that `share` (0 to 1) of all stayed within; 0 when there are none.
   std::int64_t quantile_ns(double share) const noexcept;
+  /// How many durations there are up to each upper end, for those buckets that have any.
+  struct Bucket {
+    std::int64_t upper_end_ns;
+    std::uint64_t count;
+  };
+  std::vector<Bucket> buckets() const;
   std::int64_t max_ns() const noexcept { return max_ns_.load(std::memory_order_relaxed); }
 
  private:

@@ -1,7 +1,4 @@
 // perch tail: readers' results as they are published.
-#include <signal.h>
-#include <sys/signalfd.h>
-
 #include <cstdio>
 #include <memory>
 
@@ -9,6 +6,7 @@
 #include "base/units.hpp"
 #include "cli/commands.hpp"
 #include "cli/human_text.hpp"
+#include "cli/interrupt.hpp"
 
 namespace perch::cli {
 namespace {
@@ -19,16 +17,6 @@ struct TailOptions {
   bool events = false;
   bool pretty = false;
 };
-
-/// Readable when the user wants to stop (Ctrl-C), so that the end is an orderly one.
-UniqueFd interrupt_signals() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGINT);
-  sigaddset(&signals, SIGTERM);
-  ::sigprocmask(SIG_BLOCK, &signals, nullptr);
-  return UniqueFd(::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
-}
 
 std::string event_text(const Json& event, bool pretty) {
   const auto kind = event.at("kind").get<std::string>();

@@ -35,6 +35,8 @@ void add_new_command(CLI::App& app, Context& context);
 void add_table_commands(CLI::App& app, Context& context);  ///< sources tables layout
 void add_row_commands(CLI::App& app, Context& context);    ///< get scan
 void add_tail_command(CLI::App& app, Context& context);
+void add_top_command(CLI::App& app, Context& context);
+void add_reload_command(CLI::App& app, Context& context);
 
 /// A subcommand that takes the shared options too, with its example in the help.
 CLI::App* add_command(CLI::App& app, const std::string& name, const std::string& description,

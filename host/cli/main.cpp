@@ -70,6 +70,8 @@ int main(int argc, char** argv) {
   add_table_commands(app, context);
   add_row_commands(app, context);
   add_tail_command(app, context);
+  add_top_command(app, context);
+  add_reload_command(app, context);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

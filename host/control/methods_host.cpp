@@ -85,6 +85,22 @@ void methods(const Call& call) {
   call.answer(to_text(Json{{"methods", std::move(list)}}));
 }
 
+void reload(const Call& call) {
+  if (!call.host.reload) return call.answer(fail(ErrorKind::refused, "this host has no config file to reload"));
+  call.host.reload([answer = call.answer](const Result<ReloadReport>& done) {
+    if (!done) return answer(fail(done.error()));
+    answer(to_text(Json{{"added_tables", done->added_tables},
+                        {"added_sources", done->added_sources},
+                        {"removed_sources", done->removed_sources},
+                        {"changed_sources", done->changed_sources},
+                        {"added_readers", done->added_readers},
+                        {"removed_readers", done->removed_readers},
+                        {"changed_readers", done->changed_readers},
+                        {"other", done->other},
+                        {"problems", done->problems}}));
+  });
+}
+
 void sources(const Call& call) { call.answer(to_text(Json{{"sources", sources_json(call.host)}})); }
 
 void snapshots(const Call& call) {
@@ -117,6 +133,12 @@ std::span<const Method> host_methods() {
        {},
        status},
       {"host.methods", "This list", false, {}, methods},
+      {"host.reload",
+       "Takes over what its config file says now: new tables, sources and readers, and those that are gone; refuses "
+       "all of it, with each point named, when something else changed",
+       true,
+       {},
+       reload},
       {"source.list", "Every source with its state, rows and rejects", false, {}, sources},
       {"snapshot.list",
        "Every pinned version: since when, which readers hold it and for what, the bytes that hang on it",

@@ -6,11 +6,14 @@
 #pragma once
 
 #include <chrono>
+#include <vector>
+#include <functional>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <string>
 
+#include "base/result.hpp"
 #include "base/result.hpp"
 #include "control/role.hpp"
 #include "ingest/ingest.hpp"
@@ -20,6 +23,15 @@
 #include "tree/store.hpp"
 
 namespace perch::control {
+
+/// What a reload did, by name.
+struct ReloadReport {
+  std::vector<std::string> added_tables;
+  std::vector<std::string> added_sources, removed_sources, changed_sources;
+  std::vector<std::string> added_readers, removed_readers, changed_readers;
+  std::vector<std::string> other;     ///< "commit", "log.level"
+  std::vector<std::string> problems;  ///< readers that do not run as wanted
+};
 
 /// The parts of a running host that the methods speak of. All outlive the server.
 struct Host {
@@ -33,6 +45,8 @@ struct Host {
   readers::EventHub& events;
   std::chrono::nanoseconds probation =
       std::chrono::seconds(5);  ///< the configured one: a swap may take so much longer
+  /// Begins a reload and returns; `done` is called when it is over, on another thread.
+  std::function<void(std::function<void(Result<ReloadReport>)> done)> reload = {};
 };
 
 struct ServerSpec {

@@ -12,6 +12,13 @@ Json number(double value) {
   return value;
 }
 
+/// [[upper end in ns, how many], …]
+Json histogram(const std::vector<DurationHistogram::Bucket>& buckets) {
+  Json list = Json::array();
+  for (const auto& bucket : buckets) list.push_back({bucket.upper_end_ns, bucket.count});
+  return list;
+}
+
 }  // namespace
 
 Json to_json(const ingest::SourceStatus& source) {
@@ -35,6 +42,7 @@ Json to_json(const ingest::SourceStatus& source) {
           {"latency_p50_ns", source.latency_p50_ns},
           {"latency_p99_ns", source.latency_p99_ns},
           {"latency_max_ns", source.latency_max_ns},
+          {"latency_histogram", histogram(source.latency_histogram)},
           {"queued_batches", source.queued_batches},
           {"queue_capacity", source.queue_capacity},
           {"committed",
@@ -51,6 +59,7 @@ Json to_json(const ingest::CommitStatus& commits) {
           {"gap_p99_ns", commits.gap_p99_ns},
           {"gap_p999_ns", commits.gap_p999_ns},
           {"longest_gap_ns", commits.longest_gap_ns},
+          {"gap_histogram", histogram(commits.gap_histogram)},
           {"out_of_room", commits.out_of_room},
           {"out_of_room_reason", commits.out_of_room_reason}};
 }

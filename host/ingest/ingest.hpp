@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "base/duration_histogram.hpp"
 #include "base/result.hpp"
 #include "ingest/csv_spec.hpp"
 #include "ingest/mapping.hpp"
@@ -70,6 +71,7 @@ struct SourceStatus {
   std::uint64_t lag_bytes = 0;            ///< there to be read, where the system can tell
   std::int64_t lag_ns = 0;                ///< since when the oldest row waits that is read and not applied
   std::int64_t latency_p50_ns = 0, latency_p99_ns = 0, latency_max_ns = 0;  ///< from read to committed
+  std::vector<DurationHistogram::Bucket> latency_histogram;
   std::uint32_t queued_batches = 0;
   std::uint32_t queue_capacity = 0;
   tree::SourcePosition committed;  ///< as of the last commit
@@ -82,6 +84,7 @@ struct CommitStatus {
   /// Between two commits while rows were waiting, over the host's life; quantiles at most 25 % too large.
   std::int64_t gap_p50_ns = 0, gap_p99_ns = 0, gap_p999_ns = 0;
   std::int64_t longest_gap_ns = 0;
+  std::vector<DurationHistogram::Bucket> gap_histogram;
   bool out_of_room = false;        ///< the arena is full: sources are held back until there is room
   std::string out_of_room_reason;  ///< what is full, who holds memory back, what to do
 };

@@ -157,6 +157,7 @@ void RowIntake::fill(SourceStatus& status) const {
   status.latency_p50_ns = latency_.quantile_ns(0.5);
   status.latency_p99_ns = latency_.quantile_ns(0.99);
   status.latency_max_ns = latency_.max_ns();
+  status.latency_histogram = latency_.buckets();
   status.queued_batches = queue_.size();
   status.queue_capacity = BatchQueue::capacity();
   const std::lock_guard lock(error_mutex_);

@@ -343,6 +343,7 @@ CommitStatus WriterLoop::status() const {
   status.gap_p99_ns = gaps_.quantile_ns(0.99);
   status.gap_p999_ns = gaps_.quantile_ns(0.999);
   status.longest_gap_ns = gaps_.max_ns();
+  status.gap_histogram = gaps_.buckets();
   const std::lock_guard lock(reason_mutex_);
   status.out_of_room_reason = out_of_room_reason_;
   status.out_of_room = !out_of_room_reason_.empty();

@@ -29,6 +29,8 @@ class FolderReaders {
   /// Changes that came while their reader was in probation, and files whose reader's name was taken: those
   /// that can be looked at now.
   void look_at_postponed();
+  /// See ReaderManager::set_instances. `spec`: what this was made with, whose instances become these.
+  std::vector<std::string> set_instances(ReadersSpec& spec, std::vector<InstanceSpec> instances);
   /// Brings the list of refused files and missing plugins up to date.
   void show_refused();
   /// Says in the log which instances of the config have no plugin, where nothing else has said so.
@@ -51,6 +53,8 @@ class FolderReaders {
   Result<void> start_readers(const std::string& name, const PluginFile& file);
   void swap_readers(const std::string& name, const PluginFile& file, const std::vector<std::string>& readers);
   void refuse(const std::string& name, const Error& error);
+  std::vector<InstanceSpec> wanted_of(const std::string& plugin) const;
+  std::string start_missing(const std::string& name);
   std::vector<std::string> readers_of(const std::filesystem::path& path) const;
   const File* refused_file_of(const InstanceSpec& instance) const;
   std::string why_missing(const InstanceSpec& instance) const;

@@ -47,6 +47,15 @@ Result<void> prepare_private_folder(std::filesystem::path& folder) {
 
 }  // namespace
 
+namespace {
+
+struct InstanceChange {
+  std::vector<InstanceSpec> instances;
+  ReaderManager::Done<std::vector<std::string>> done;
+};
+
+}  // namespace
+
 struct ReaderManager::Parts {
   /// A request. Null: it cannot be carried out, say so.
   using Request = std::function<void(Lifecycle*)>;
@@ -70,6 +79,7 @@ struct ReaderManager::Parts {
   void ask(Request request);
   std::deque<Request> take_requests();
   void run(DisabledReaders disabled, std::promise<void> settled);
+  std::optional<InstanceChange> take_instances();
   void look_at_folder(FolderReaders& readers, SteadyTime now);
   void wait(std::optional<SteadyTime> until);
 
@@ -89,6 +99,7 @@ struct ReaderManager::Parts {
 
   std::mutex mutex;  // guards what follows
   std::deque<Request> requests;
+  std::optional<InstanceChange> instance_change;
   bool accepts_requests = false;
 };
 
@@ -107,6 +118,11 @@ void ReaderManager::Parts::ask(Request request) {
 std::deque<ReaderManager::Parts::Request> ReaderManager::Parts::take_requests() {
   const std::lock_guard lock(mutex);
   return std::exchange(requests, {});
+}
+
+std::optional<InstanceChange> ReaderManager::Parts::take_instances() {
+  const std::lock_guard lock(mutex);
+  return std::exchange(instance_change, std::nullopt);
 }
 
 void ReaderManager::Parts::look_at_folder(FolderReaders& readers, SteadyTime now) {
@@ -154,10 +170,11 @@ void ReaderManager::Parts::run(DisabledReaders disabled, std::promise<void> sett
     wait(due);
     if (catches_up->load(std::memory_order_relaxed)) lifecycle.notice_catch_up();
     for (const Request& request : take_requests()) request(&lifecycle);
+    if (auto wanted = take_instances()) wanted->done(folder_readers.set_instances(spec, std::move(wanted->instances)));
     lifecycle.tick(SteadyTime::clock::now());
     look_at_folder(folder_readers, SteadyTime::clock::now());
     const std::lock_guard lock(mutex);
-    if (!accepts_requests && requests.empty()) break;
+    if (!accepts_requests && requests.empty() && !instance_change) break;
   }
   left_threads.store(lifecycle.stop(), std::memory_order_relaxed);  // read after join
 }
@@ -281,6 +298,18 @@ void ReaderManager::enable(std::string name, Done<ReaderStatus> done) {
     if (lifecycle == nullptr) return done(no_manager());
     lifecycle->enable(name, done);
   });
+}
+
+void ReaderManager::set_instances(std::vector<InstanceSpec> instances, Done<std::vector<std::string>> done) {
+  {
+    const std::lock_guard lock(parts_->mutex);
+    if (parts_->accepts_requests && !parts_->instance_change) {
+      parts_->instance_change = InstanceChange{std::move(instances), std::move(done)};
+      parts_->wake();
+      return;
+    }
+  }
+  done(no_manager());
 }
 
 void ReaderManager::drop_checkpoints() {

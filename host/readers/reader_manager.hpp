@@ -25,6 +25,7 @@ struct InstanceSpec {
   std::string plugin;         ///< plugin id
   std::string config = "{}";  ///< JSON object
   bool spin = false;          ///< looks for commits without sleeping: a processor for some 25 us per commit
+  bool operator==(const InstanceSpec&) const = default;
 };
 
 /// What happens to a reader that faults: a new instance after a delay that doubles with each fault, and
@@ -34,6 +35,7 @@ struct RestartSpec {
   std::chrono::nanoseconds delay_max = std::chrono::seconds(10);
   std::uint32_t limit = 5;
   std::chrono::nanoseconds window = std::chrono::minutes(1);
+  bool operator==(const RestartSpec&) const = default;
 };
 
 struct ReadersSpec {
@@ -158,6 +160,10 @@ class ReaderManager {
   /// Starts a reader that is disabled, quarantined or failed, from its file as it is now; one that crashed or
   /// failed goes on from its checkpoint where it has one. One that runs is left alone.
   void enable(std::string name, Done<ReaderStatus> done);
+  /// From now on these are the config's instances: those that are new start, if their plugin is there, those that
+  /// are gone are unloaded, and those with another config are configured as by `configure`. Ends with what did not
+  /// work, a line per reader; the others are as wanted.
+  void set_instances(std::vector<InstanceSpec> instances, Done<std::vector<std::string>> done);
   /// Gives up the versions that checkpoints hold, for a host that is out of room. Returns without waiting.
   void drop_checkpoints();
 
