@@ -46,7 +46,7 @@ void prepare_signals() {
   // A shell ignores SIGINT for what it starts in the background, and an ignored signal cannot be waited for.
   ::signal(SIGINT, SIG_DFL);
   ::signal(SIGTERM, SIG_DFL);
-  ::signal(SIGHUP, SIG_DFL);  // nohup ignores it; here it means reload
+  ::signal(SIGHUP, SIG_DFL);   // nohup ignores it; here it means reload
   ::signal(SIGPIPE, SIG_IGN);  // a peer that went away is an error of write, not the end of the host
   const sigset_t set = stop_signals();
   ::pthread_sigmask(SIG_BLOCK, &set, nullptr);

@@ -46,7 +46,8 @@ void compare_table(const tables::Table& running, const tables::Table& wanted, Po
 }
 
 /// The tables that are new, in the file's order.
-std::vector<tables::TableSpec> compare_tables(const Config& wanted, const tables::Catalog& running, Points& points) {
+std::vector<tables::TableSpec> compare_tables(const Config& wanted, const tables::Catalog& running,
+                                              Points& points) {
   const auto all = tables::Catalog::make(wanted.tables);
   std::vector<tables::TableSpec> added;
   if (!all) {
@@ -79,16 +80,17 @@ void compare_rest(const Config& running, const Config& wanted, Points& points) {
   points.same(running.readers.folder, wanted.readers.folder, "readers.folder", path);
   points.same(running.readers.probation, wanted.readers.probation, "readers.probation", format_duration);
   points.same(running.readers.checkpoint, wanted.readers.checkpoint, "readers.checkpoint", format_duration);
-  points.same(running.readers.callback_deadline, wanted.readers.callback_deadline, "readers.callback_deadline",
-              format_duration);
-  points.same(running.readers.retain_warning_bytes, wanted.readers.retain_warning_bytes, "readers.retain_warning",
-              format_size);
+  points.same(running.readers.callback_deadline, wanted.readers.callback_deadline,
+              "readers.callback_deadline", format_duration);
+  points.same(running.readers.retain_warning_bytes, wanted.readers.retain_warning_bytes,
+              "readers.retain_warning", format_size);
   points.same(running.readers.restart, wanted.readers.restart, "readers.restart");
 }
 
 void compare_sources(const Config& running, const Config& wanted, ReloadPlan& plan) {
   const auto find = [](const std::vector<ingest::SourceSpec>& specs, const std::string& name) {
-    const auto found = std::find_if(specs.begin(), specs.end(), [&](const auto& spec) { return spec.name == name; });
+    const auto found =
+        std::find_if(specs.begin(), specs.end(), [&](const auto& spec) { return spec.name == name; });
     return found == specs.end() ? nullptr : &*found;
   };
   for (const auto& source : running.ingest.sources) {
@@ -119,8 +121,8 @@ Result<ReloadPlan> plan_reload(const Config& running, const Config& wanted, cons
     }
   }
   if (!points.all().empty()) {
-    return fail(ErrorKind::refused, "the config cannot be taken over while the host runs, nothing was changed",
-                points.all());
+    return fail(ErrorKind::refused,
+                "the config cannot be taken over while the host runs, nothing was changed", points.all());
   }
   compare_sources(running, wanted, plan);
   plan.ingest.commit_max_rows = wanted.ingest.commit_max_rows;

@@ -20,8 +20,8 @@ struct ReloadPlan {
   bool changes_log_level = false;
 };
 
-/// Compares. What cannot change while the host runs is an error with one detail per point; then nothing of the plan
-/// is to be carried out. `catalog`: the running tables.
+/// Compares. What cannot change while the host runs is an error with one detail per point; then nothing of
+/// the plan is to be carried out. `catalog`: the running tables.
 Result<ReloadPlan> plan_reload(const Config& running, const Config& wanted, const tables::Catalog& catalog);
 
 }  // namespace perch

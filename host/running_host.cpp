@@ -61,9 +61,10 @@ RunningHost::RunningHost(Config config, tables::Catalog catalog, std::unique_ptr
     return readers::who_retains(readers::pinned_versions(store_->retained_versions(), readers_->pins()));
   });
   server_ = std::make_unique<control::Server>(
-      control::Host{config_.name, PERCH_VERSION, unix_now_ns(), catalog_, *store_, *ingest_, *readers_,
-                    events_, config_.readers.probation,
-                    [this](std::function<void(Result<control::ReloadReport>)> done) { reload(std::move(done)); }},
+      control::Host{
+          config_.name, PERCH_VERSION, unix_now_ns(), catalog_, *store_, *ingest_, *readers_, events_,
+          config_.readers.probation,
+          [this](std::function<void(Result<control::ReloadReport>)> done) { reload(std::move(done)); }},
       control::ServerSpec{config_.control.socket, config_.control.mode, role_policy(config_.control)});
 }
 
@@ -158,12 +159,14 @@ std::vector<std::string> without(std::vector<std::string> names, const std::vect
   return names;
 }
 
-void report_readers(const std::vector<readers::InstanceSpec>& before, const std::vector<readers::InstanceSpec>& now,
-                    control::ReloadReport& report) {
+void report_readers(const std::vector<readers::InstanceSpec>& before,
+                    const std::vector<readers::InstanceSpec>& now, control::ReloadReport& report) {
   report.added_readers = without(names_of(now), names_of(before));
   report.removed_readers = without(names_of(before), names_of(now));
   for (const auto& spec : now) {
-    const auto changed = [&](const readers::InstanceSpec& old) { return old.name == spec.name && !(old == spec); };
+    const auto changed = [&](const readers::InstanceSpec& old) {
+      return old.name == spec.name && !(old == spec);
+    };
     if (std::any_of(before.begin(), before.end(), changed)) report.changed_readers.push_back(spec.name);
   }
 }
@@ -209,10 +212,12 @@ Result<control::ReloadReport> RunningHost::reload_now() {
 }
 
 /// Waits for the readers' manager, which answers each request within its own bounds.
-Result<std::vector<std::string>> RunningHost::set_instances(const std::vector<readers::InstanceSpec>& instances) {
+Result<std::vector<std::string>> RunningHost::set_instances(
+    const std::vector<readers::InstanceSpec>& instances) {
   std::promise<Result<std::vector<std::string>>> promise;
   auto over = promise.get_future();
-  readers_->set_instances(instances, [&](Result<std::vector<std::string>> done) { promise.set_value(std::move(done)); });
+  readers_->set_instances(instances,
+                          [&](Result<std::vector<std::string>> done) { promise.set_value(std::move(done)); });
   return over.get();
 }
 

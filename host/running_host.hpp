@@ -36,15 +36,16 @@ class RunningHost {
  public:
   /// Errors leave nothing running. A reader that hangs as it starts is left behind after 10 s.
   /// `read_again`: the config as its file is now, for a reload; on the reload's thread.
-  static Result<std::unique_ptr<RunningHost>> start(Config config, std::function<Result<Config>()> read_again = {});
+  static Result<std::unique_ptr<RunningHost>> start(Config config,
+                                                    std::function<Result<Config>()> read_again = {});
   ~RunningHost();  ///< stops what still runs
 
   /// Whether there is nothing left to do: every source has ended for good, its rows are committed, and the
   /// readers have seen them (or, after a minute in which none of them got on, never will).
   bool finished();
-  /// Reads the config again and takes over what it can, without stopping the rest: all of it or nothing, but for
-  /// readers, whose own code may fail. `done` is called when it is over, on another thread. One at a time: a second
-  /// one is refused. Any thread.
+  /// Reads the config again and takes over what it can, without stopping the rest: all of it or nothing, but
+  /// for readers, whose own code may fail. `done` is called when it is over, on another thread. One at a
+  /// time: a second one is refused. Any thread.
   void reload(std::function<void(Result<control::ReloadReport>)> done);
   /// Gives readers at most 2 s to see the last commit. Waits for callbacks that are under way.
   HostSummary stop();

@@ -43,10 +43,11 @@ Outcome<int> reload(const Context& context) {
 }  // namespace
 
 void add_reload_command(CLI::App& app, Context& context) {
-  add_command(app, "reload",
-              "Takes over what the host's config file says now: new tables, sources and readers, and those that are "
-              "gone; all of it or, with each reason named, nothing",
-              "perch reload")
+  add_command(
+      app, "reload",
+      "Takes over what the host's config file says now: new tables, sources and readers, and those that are "
+      "gone; all of it or, with each reason named, nothing",
+      "perch reload")
       ->callback([&context] { context.run = [&context] { return reload(context); }; });
 }
 

@@ -45,7 +45,8 @@ Outcome<int> top(const Context& context, const TopOptions& options) {
   if (!before) return end_with(before.error());
   for (std::uint64_t shown = 0; options.count == 0 || shown < options.count; ++shown) {
     // The first numbers come soon; those after them are of the whole stretch.
-    if (wait(shown == 0 ? std::min<std::chrono::nanoseconds>(*every, std::chrono::seconds(1)) : *every, interrupt))
+    if (wait(shown == 0 ? std::min<std::chrono::nanoseconds>(*every, std::chrono::seconds(1)) : *every,
+             interrupt))
       break;
     auto now = client->call("host.status", Json::object(), context.deadline());
     if (!now) return end_with(now.error());
@@ -59,7 +60,8 @@ Outcome<int> top(const Context& context, const TopOptions& options) {
 
 void add_top_command(CLI::App& app, Context& context) {
   CLI::App* command = add_command(
-      app, "top", "Rates and percentiles of the last second: sources, tables, commits, readers, memory", "perch top");
+      app, "top", "Rates and percentiles of the last second: sources, tables, commits, readers, memory",
+      "perch top");
   const auto options = std::make_shared<TopOptions>();
   command->add_option("--every", options->every, "A new screen so often")
       ->capture_default_str()

@@ -20,12 +20,14 @@ std::string count_text(const Json& count) { return grouped_text(count.get<std::u
 /// 1,234 or 0.25: small rates are not lost.
 std::string rate_text(const Json& rate) {
   const double value = rate.get<double>();
-  return value >= 10 || value == 0 ? grouped_text(static_cast<std::uint64_t>(value + 0.5)) : rounded_text(value);
+  return value >= 10 || value == 0 ? grouped_text(static_cast<std::uint64_t>(value + 0.5))
+                                   : rounded_text(value);
 }
 
 /// The member of an array with this name; null when there is none.
 const Json* find_named(const Json& list, const Json& name) {
-  const auto found = std::find_if(list.begin(), list.end(), [&](const Json& one) { return one.at("name") == name; });
+  const auto found =
+      std::find_if(list.begin(), list.end(), [&](const Json& one) { return one.at("name") == name; });
   return found == list.end() ? nullptr : &*found;
 }
 
@@ -82,8 +84,9 @@ std::string memory_text(const Json& status) {
   const Json& memory = status.at("memory");
   const Json& process = status.at("process");
   std::string text = "memory    " + size_text(memory.at("live_bytes")) + " live, " +
-                     size_text(memory.at("retained_bytes")) + " retained, " + size_text(memory.at("free_bytes")) +
-                     " free, " + size_text(memory.at("committed_bytes")) + " of " +
+                     size_text(memory.at("retained_bytes")) + " retained, " +
+                     size_text(memory.at("free_bytes")) + " free, " +
+                     size_text(memory.at("committed_bytes")) + " of " +
                      size_text(memory.at("reserved_bytes")) + "; " + size_text(process.at("heap_bytes")) +
                      " beside it, " + count_text(process.at("descriptors")) + " descriptors\n";
   if (status.at("commits").at("out_of_room").get<bool>())
@@ -107,7 +110,8 @@ std::string sources_text(const Json& status, const Json& rates) {
   for (const Json& rate : rates.at("sources")) {
     const Json& source = *find_named(status.at("sources"), rate.at("name"));
     const Json& latency = rate.at("latency");
-    table.add_row({exact_text(rate.at("name")), exact_text(source.at("state")), rate_text(rate.at("rows_per_s")),
+    table.add_row({exact_text(rate.at("name")), exact_text(source.at("state")),
+                   rate_text(rate.at("rows_per_s")),
                    format_size(static_cast<std::uint64_t>(rate.at("bytes_per_s").get<double>())),
                    rate_text(rate.at("rejects_per_s")),
                    exact_text(source.at("queued_batches")) + "/" + exact_text(source.at("queue_capacity")),
@@ -204,34 +208,38 @@ Json rates_between(const Json& before, const Json& now) {
       std::max(1e-3, (now.at("uptime_ns").get<double>() - before.at("uptime_ns").get<double>()) / 1e9);
   const auto lists = [&](const char* member, auto rates_of) {
     Json list = Json::array();
-    for (const Json& one : now.at(member)) list.push_back(rates_of(find_named(before.at(member), one.at("name")), one));
+    for (const Json& one : now.at(member))
+      list.push_back(rates_of(find_named(before.at(member), one.at("name")), one));
     return list;
   };
   const Json& commits = now.at("commits");
   const double commits_per_s = per_second(&before, now, "published_version", seconds);
   const double rows_per_s = per_second(&before.at("commits"), commits, "rows", seconds);
   const auto published = now.at("published_version").get<std::uint64_t>();
-  return {{"seconds", seconds},
-          {"commits",
-           {{"per_s", commits_per_s},
-            {"rows_per_s", rows_per_s},
-            {"rows_per_commit", commits_per_s > 0 ? rows_per_s / commits_per_s : 0},
-            {"gaps", durations_json(&before.at("commits"), commits, "gap_histogram")}}},
-          {"sources", lists("sources", [&](const Json* old, const Json& one) { return source_rates(old, one, seconds); })},
-          {"tables", lists("tables", [&](const Json* old, const Json& one) { return table_rates(old, one, seconds); })},
-          {"readers", lists("readers",
-                            [&](const Json* old, const Json& one) {
-                              return reader_rates(old, one, seconds, published);
-                            })},
-          {"memory", now.at("memory")},
-          {"process", now.at("process")}};
+  return {
+      {"seconds", seconds},
+      {"commits",
+       {{"per_s", commits_per_s},
+        {"rows_per_s", rows_per_s},
+        {"rows_per_commit", commits_per_s > 0 ? rows_per_s / commits_per_s : 0},
+        {"gaps", durations_json(&before.at("commits"), commits, "gap_histogram")}}},
+      {"sources",
+       lists("sources", [&](const Json* old, const Json& one) { return source_rates(old, one, seconds); })},
+      {"tables",
+       lists("tables", [&](const Json* old, const Json& one) { return table_rates(old, one, seconds); })},
+      {"readers",
+       lists("readers",
+             [&](const Json* old, const Json& one) { return reader_rates(old, one, seconds, published); })},
+      {"memory", now.at("memory")},
+      {"process", now.at("process")}};
 }
 
 std::string rates_text(const Json& status, const Json& rates) {
-  return "perch     " + exact_text(status.at("name")) + ", perchd " + exact_text(status.at("version")) + ", up " +
-         duration_text(status.at("uptime_ns")) + ", version " + count_text(status.at("published_version")) + ", " +
-         count_text(status.at("commits").at("rows")) + " rows\n" + commits_text(rates) + memory_text(status) + "\n" +
-         sources_text(status, rates) + "\n" + tables_text(status, rates) + "\n" + readers_text(status, rates);
+  return "perch     " + exact_text(status.at("name")) + ", perchd " + exact_text(status.at("version")) +
+         ", up " + duration_text(status.at("uptime_ns")) + ", version " +
+         count_text(status.at("published_version")) + ", " + count_text(status.at("commits").at("rows")) +
+         " rows\n" + commits_text(rates) + memory_text(status) + "\n" + sources_text(status, rates) + "\n" +
+         tables_text(status, rates) + "\n" + readers_text(status, rates);
 }
 
 }  // namespace perch::cli

@@ -27,8 +27,8 @@ class RecentDurations {
 };
 
 /// The host in numbers per second, for people and programs alike: {"seconds","commits":{…},"sources":[…],
-/// "tables":[…],"readers":[…],"memory":{…},"process":{…}}. Sources, tables and readers that were not there before
-/// count from 0.
+/// "tables":[…],"readers":[…],"memory":{…},"process":{…}}. Sources, tables and readers that were not there
+/// before count from 0.
 Json rates_between(const Json& before, const Json& now);
 
 /// The same as a screen of text.

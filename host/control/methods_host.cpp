@@ -86,7 +86,8 @@ void methods(const Call& call) {
 }
 
 void reload(const Call& call) {
-  if (!call.host.reload) return call.answer(fail(ErrorKind::refused, "this host has no config file to reload"));
+  if (!call.host.reload)
+    return call.answer(fail(ErrorKind::refused, "this host has no config file to reload"));
   call.host.reload([answer = call.answer](const Result<ReloadReport>& done) {
     if (!done) return answer(fail(done.error()));
     answer(to_text(Json{{"added_tables", done->added_tables},
@@ -134,7 +135,8 @@ std::span<const Method> host_methods() {
        status},
       {"host.methods", "This list", false, {}, methods},
       {"host.reload",
-       "Takes over what its config file says now: new tables, sources and readers, and those that are gone; refuses "
+       "Takes over what its config file says now: new tables, sources and readers, and those that are gone; "
+       "refuses "
        "all of it, with each point named, when something else changed",
        true,
        {},

@@ -6,14 +6,13 @@
 #pragma once
 
 #include <chrono>
-#include <vector>
-#include <functional>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
-#include "base/result.hpp"
 #include "base/result.hpp"
 #include "control/role.hpp"
 #include "ingest/ingest.hpp"

@@ -142,11 +142,13 @@ std::vector<InstanceSpec> FolderReaders::wanted_of(const std::string& plugin) co
   return wanted;
 }
 
-std::vector<std::string> FolderReaders::set_instances(ReadersSpec& spec, std::vector<InstanceSpec> instances) {
+std::vector<std::string> FolderReaders::set_instances(ReadersSpec& spec,
+                                                      std::vector<InstanceSpec> instances) {
   const std::vector<InstanceSpec> before = std::exchange(spec.instances, std::move(instances));
   std::vector<std::string> problems;
   const auto find = [](const std::vector<InstanceSpec>& specs, const std::string& name) {
-    const auto found = std::find_if(specs.begin(), specs.end(), [&](const auto& one) { return one.name == name; });
+    const auto found =
+        std::find_if(specs.begin(), specs.end(), [&](const auto& one) { return one.name == name; });
     return found == specs.end() ? nullptr : &*found;
   };
   const auto unload = [&](const std::string& name) {
@@ -160,14 +162,17 @@ std::vector<std::string> FolderReaders::set_instances(ReadersSpec& spec, std::ve
     if (!now || now->plugin != old.plugin || now->spin != old.spin) {
       unload(old.name);
     } else if (now->config != old.config && lifecycle_.readers().contains(old.name)) {
-      lifecycle_.configure(old.name, now->config, std::nullopt, [name = old.name](const Result<SwapReport>& done) {
-        if (!done) spdlog::warn("reader {}: not configured by the reload: {}", name, done.error().message);
-      });
+      lifecycle_.configure(
+          old.name, now->config, std::nullopt, [name = old.name](const Result<SwapReport>& done) {
+            if (!done)
+              spdlog::warn("reader {}: not configured by the reload: {}", name, done.error().message);
+          });
     }
   }
   // A plugin that an instance names from now on does not run under its id any more.
   for (const InstanceSpec& now : spec.instances) {
-    if (now.plugin != now.name && !find(spec.instances, now.plugin) && !find(before, now.plugin)) unload(now.plugin);
+    if (now.plugin != now.name && !find(spec.instances, now.plugin) && !find(before, now.plugin))
+      unload(now.plugin);
   }
   for (const auto& [name, file] : files_) {
     if (!file.refusal.empty()) continue;
@@ -176,15 +181,17 @@ std::vector<std::string> FolderReaders::set_instances(ReadersSpec& spec, std::ve
   return problems;
 }
 
-/// Starts what the config wants of the file's plugin and is not there, but for what somebody unloaded who is still
-/// named by it. "" or what went wrong.
+/// Starts what the config wants of the file's plugin and is not there, but for what somebody unloaded who is
+/// still named by it. "" or what went wrong.
 std::string FolderReaders::start_missing(const std::string& name) {
   std::string problem;
   for (const InstanceSpec& instance : wanted_of(files_[name].plugin)) {
     if (lifecycle_.readers().contains(instance.name)) continue;
     auto file = PluginFile::open_trusted(spec_.folder / name, spec_.folder);
     Result<void> running = file ? lifecycle_.keep_running(std::move(*file), instance) : fail(file.error());
-    if (!running) problem += (problem.empty() ? "" : "; ") + ("reader " + instance.name + ": " + full_text(running.error()));
+    if (!running)
+      problem +=
+          (problem.empty() ? "" : "; ") + ("reader " + instance.name + ": " + full_text(running.error()));
   }
   return problem;
 }

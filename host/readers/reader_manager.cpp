@@ -170,7 +170,8 @@ void ReaderManager::Parts::run(DisabledReaders disabled, std::promise<void> sett
     wait(due);
     if (catches_up->load(std::memory_order_relaxed)) lifecycle.notice_catch_up();
     for (const Request& request : take_requests()) request(&lifecycle);
-    if (auto wanted = take_instances()) wanted->done(folder_readers.set_instances(spec, std::move(wanted->instances)));
+    if (auto wanted = take_instances())
+      wanted->done(folder_readers.set_instances(spec, std::move(wanted->instances)));
     lifecycle.tick(SteadyTime::clock::now());
     look_at_folder(folder_readers, SteadyTime::clock::now());
     const std::lock_guard lock(mutex);

@@ -160,9 +160,9 @@ class ReaderManager {
   /// Starts a reader that is disabled, quarantined or failed, from its file as it is now; one that crashed or
   /// failed goes on from its checkpoint where it has one. One that runs is left alone.
   void enable(std::string name, Done<ReaderStatus> done);
-  /// From now on these are the config's instances: those that are new start, if their plugin is there, those that
-  /// are gone are unloaded, and those with another config are configured as by `configure`. Ends with what did not
-  /// work, a line per reader; the others are as wanted.
+  /// From now on these are the config's instances: those that are new start, if their plugin is there, those
+  /// that are gone are unloaded, and those with another config are configured as by `configure`. Ends with
+  /// what did not work, a line per reader; the others are as wanted.
   void set_instances(std::vector<InstanceSpec> instances, Done<std::vector<std::string>> done);
   /// Gives up the versions that checkpoints hold, for a host that is out of room. Returns without waiting.
   void drop_checkpoints();

@@ -153,8 +153,8 @@ std::uint64_t RetentionQueue::evict_due_from(GroupQueues& groups, std::uint64_t 
   return evicted;
 }
 
-/// At most `most` entries are looked at, stale ones too. Rows go in the order of their keys, a piece at a time:
-/// those that lie together cost one search.
+/// At most `most` entries are looked at, stale ones too. Rows go in the order of their keys, a piece at a
+/// time: those that lie together cost one search.
 template <class Queue>
 std::uint64_t RetentionQueue::evict_due_from(Queue& queue, std::uint64_t most) {
   std::uint64_t evicted = erase_gathered();  // what the last call had no room for
@@ -165,7 +165,9 @@ std::uint64_t RetentionQueue::evict_due_from(Queue& queue, std::uint64_t most) {
     rows = store_.rows(table_.index());
   }
   is_behind_ = !doomed_.empty() || (queue.size() > 0 && front_is_due(queue, rows));
-  const auto live = [this](std::uint64_t sequence, const std::uint64_t* key) { return is_live(sequence, key); };
+  const auto live = [this](std::uint64_t sequence, const std::uint64_t* key) {
+    return is_live(sequence, key);
+  };
   if (queue.size() > 2 * rows + 1024) queue.sweep(8 * inserted_since_eviction_, live);
   return evicted;
 }

@@ -69,8 +69,8 @@ class RetentionQueue {
   std::uint64_t newest_rank_ = 0;  // of all rows written, updates too
   std::uint64_t inserted_since_eviction_ = 0;
   bool is_behind_ = false;
-  /// Keys of rows that are due and no longer in the queue, the last one first to go. Not empty between calls only
-  /// when there was no room to erase.
+  /// Keys of rows that are due and no longer in the queue, the last one first to go. Not empty between calls
+  /// only when there was no room to erase.
   std::vector<std::uint64_t> doomed_;
 };
 

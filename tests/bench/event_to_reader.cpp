@@ -67,8 +67,10 @@ std::vector<std::int64_t> through_perch(std::uint64_t events, bool source_spins,
   const Notes notes(folder / "notes");
   std::filesystem::create_directory(folder / "plugins");
   std::filesystem::copy_file(PERCH_BENCH_PLUGINS "/arrivals.so", folder / "plugins" / "arrivals.so");
-  const auto store = std::move(*tree::Store::create({std::uint64_t{64} << 20, tree::commit_with_fallocate, true}));
-  auto catalog = std::move(*tables::Catalog::make({{"ticks", {{"id", "uint64"}}, {{"sent_ns", "int64"}}, {}}}));
+  const auto store =
+      std::move(*tree::Store::create({std::uint64_t{64} << 20, tree::commit_with_fallocate, true}));
+  auto catalog =
+      std::move(*tables::Catalog::make({{"ticks", {{"id", "uint64"}}, {{"sent_ns", "int64"}}, {}}}));
 
   readers::ReadersSpec readers_spec;
   readers_spec.folder = folder / "plugins";
@@ -100,7 +102,8 @@ std::vector<std::int64_t> through_perch(std::uint64_t events, bool source_spins,
     char row[64];
     const int length = std::snprintf(row, sizeof row, "{\"id\":0,\"sent_ns\":%ld}\n", now_ns());
     write_all(feed.get(), {row, static_cast<std::size_t>(length)});
-    for (int wait = 0; notes.count() == seen && wait < 1000; ++wait) std::this_thread::sleep_for(pause_between);
+    for (int wait = 0; notes.count() == seen && wait < 1000; ++wait)
+      std::this_thread::sleep_for(pause_between);
     PERCH_ASSERT(notes.count() > seen, "the event arrives");
     std::this_thread::sleep_for(pause_between);
   }

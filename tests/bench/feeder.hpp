@@ -1,4 +1,5 @@
-// Feeder: a process of its own that writes bytes to a UNIX socket, so that what they cost there counts for nobody.
+// Feeder: a process of its own that writes bytes to a UNIX socket, so that what they cost there counts for
+// nobody.
 #pragma once
 
 #include <sys/types.h>

@@ -29,7 +29,8 @@ struct Cost {
   double cpu_seconds = 0;
 };
 
-void add(Report& report, const std::string& workload, const std::string& engine, std::uint64_t rows, Cost cost) {
+void add(Report& report, const std::string& workload, const std::string& engine, std::uint64_t rows,
+         Cost cost) {
   const double millions = double(rows) / 1e6;
   report.add(workload, "M rows/s", engine, millions / cost.seconds);
   report.add(workload, "cpu-s/M rows", engine, cost.cpu_seconds / millions);
@@ -55,7 +56,8 @@ std::vector<tables::TableSpec> tables_with_rollup() {
 Cost through_perch(ingest::Format format, std::string_view bytes, std::uint64_t rows) {
   const BenchFolder folder;
   Feeder feeder(folder / "feed.sock", bytes);
-  const auto store = std::move(*tree::Store::create({std::uint64_t{2} << 30, tree::commit_with_fallocate, true}));
+  const auto store =
+      std::move(*tree::Store::create({std::uint64_t{2} << 30, tree::commit_with_fallocate, true}));
   auto catalog = std::move(*tables::Catalog::make(tables_with_rollup()));
   ingest::IngestSpec spec;
   spec.reject_log = folder / "rejects.ndjson";

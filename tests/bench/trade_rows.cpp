@@ -40,9 +40,9 @@ std::string trades_as_ndjson(const std::vector<TradeRow>& rows) {
   std::string out;
   char line[256];
   for (const TradeRow& row : rows) {
-    const int length =
-        std::snprintf(line, sizeof line, "{\"symbol\":\"%s\",\"seq\":%lu,\"ts\":%ld,\"price\":%.2f,\"size\":%.2f}\n",
-                      row.symbol, row.seq, row.ts, row.price, row.size);
+    const int length = std::snprintf(
+        line, sizeof line, "{\"symbol\":\"%s\",\"seq\":%lu,\"ts\":%ld,\"price\":%.2f,\"size\":%.2f}\n",
+        row.symbol, row.seq, row.ts, row.price, row.size);
     append(out, line, static_cast<std::size_t>(length));
   }
   return out;

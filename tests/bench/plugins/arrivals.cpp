@@ -2,10 +2,10 @@
 #include "arrivals.hpp"
 
 #include <fcntl.h>
-#include <perch/plugin.hpp>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
+#include <perch/plugin.hpp>
 
 #include <cstdlib>
 #include <stdexcept>
@@ -34,7 +34,8 @@ class Arrivals : public perch::Reader {
     const char* const file = std::getenv("PERCH_BENCH_ARRIVALS");
     const int descriptor = file ? ::open(file, O_RDWR | O_CLOEXEC) : -1;
     if (descriptor < 0) throw std::runtime_error("PERCH_BENCH_ARRIVALS names no file");
-    void* const memory = ::mmap(nullptr, sizeof(ArrivalNotes), PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
+    void* const memory =
+        ::mmap(nullptr, sizeof(ArrivalNotes), PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
     ::close(descriptor);
     if (memory == MAP_FAILED) throw std::runtime_error("the notes cannot be mapped");
     notes_ = static_cast<ArrivalNotes*>(memory);
