@@ -18,6 +18,9 @@ constexpr std::chrono::milliseconds retry_delay_max{10};
 /// Without a row for so long, the writer looks after memory that pins have let go.
 constexpr std::chrono::seconds idle_min{1};
 
+/// Batches of each source that a source's thread applies before it reads on.
+constexpr int rounds_beside_reading = 4;
+
 /// Rows whose leaves are loaded together, ahead of writing them.
 constexpr std::uint32_t rows_warmed = 16;
 
@@ -67,10 +70,17 @@ void WriterLoop::set_sources(const Sources& sources) {
     if (uncommitted_.rows() > 0) commit();
     positions_[input.source->slot()] = {};
   }
-  inputs_ = std::move(inputs);
   std::uint32_t slots = 0;
   for (const auto& source : sources) slots = std::max(slots, source->slot() + 1);
   positions_.resize(slots);
+  for (const auto& source : sources) {
+    const auto same = [&](const Input& input) { return input.source == source; };
+    if (std::any_of(inputs_.begin(), inputs_.end(), same)) continue;
+    // Its slot may have been another's.
+    positions_[source->slot()] = {};
+    set_committed(source->slot());
+  }
+  inputs_ = std::move(inputs);
 }
 
 void WriterLoop::set_commit_policy(std::uint32_t max_rows, std::chrono::nanoseconds max_delay) {
@@ -92,8 +102,9 @@ void WriterLoop::batch_queued_and_idle() {
   queued_.fetch_add(1, std::memory_order_seq_cst);  // as above: the thread may sleep or be about to
   if (Role role(role_, std::try_to_lock); role.owns_lock()) {
     Round round = Round::applied;
-    while (round == Round::applied) round = drain_once();
-    // The thread is needed only to end a wait: for room, or for the commit to be due.
+    for (int left = rounds_beside_reading; left > 0 && round == Round::applied; --left) round = drain_once();
+    // The thread is needed only to end a wait: for room, or for the commit to be due. Or when others have so
+    // much that this one would come to read no more.
     if (round == Round::nothing && uncommitted_.rows() == 0) return;
   }
   bell_.ring();
@@ -231,13 +242,15 @@ void WriterLoop::publish_status(tree::Version version, std::int64_t commit_time_
     late_[table].store(writer_.late_rows(table), std::memory_order_relaxed);
   }
   rows_.store(committed_rows_, std::memory_order_relaxed);
-  for (std::size_t source = 0; source < positions_.size(); ++source) {
-    committed_[source].bytes.store(positions_[source].bytes, std::memory_order_relaxed);
-    committed_[source].restarts.store(positions_[source].restarts, std::memory_order_relaxed);
-    // release, and last: who sees these rows as committed sees the version that has them, and all figures
-    // above.
-    committed_[source].rows.store(positions_[source].rows, std::memory_order_release);
-  }
+  for (std::uint32_t slot = 0; slot < positions_.size(); ++slot) set_committed(slot);
+}
+
+void WriterLoop::set_committed(std::uint32_t slot) {
+  committed_[slot].bytes.store(positions_[slot].bytes, std::memory_order_relaxed);
+  committed_[slot].restarts.store(positions_[slot].restarts, std::memory_order_relaxed);
+  // release, and last: who sees these rows as committed sees the version that has them, and all figures
+  // above.
+  committed_[slot].rows.store(positions_[slot].rows, std::memory_order_release);
 }
 
 /// Nothing was queued: sleeps until a source rings, or the uncommitted rows are due. Others may have the role

@@ -102,6 +102,7 @@ class WriterLoop : public RowConsumer {
   void publish();
   bool evict_when_idle();
   void publish_status(tree::Version version, std::int64_t commit_time_ns);
+  void set_committed(std::uint32_t slot);
   void sleep_until_due(Role& role);
   bool reclaim_when_idle();
   bool work_is_queued() const noexcept;
