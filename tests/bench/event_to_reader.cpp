@@ -1,4 +1,5 @@
 // event_to_reader: from the feed's write to the reader's on_commit, beside Redis publish/subscribe.
+#include <sched.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -62,6 +63,22 @@ class Notes {
   ArrivalNotes* notes_ = nullptr;
 };
 
+/// Threads that this one starts from now on run there. Threads that spin want a processor each, and the feed
+/// runs beside the reader: so the source sees an event while the feed still has the other processor.
+void run_on(unsigned processor) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(processor % std::max(1u, std::thread::hardware_concurrency()), &set);
+  ::sched_setaffinity(0, sizeof set, &set);
+}
+void run_anywhere() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  for (unsigned processor = 0; processor < std::thread::hardware_concurrency(); ++processor)
+    CPU_SET(processor, &set);
+  ::sched_setaffinity(0, sizeof set, &set);
+}
+
 std::vector<std::int64_t> through_perch(std::uint64_t events, bool source_spins, bool reader_spins) {
   const BenchFolder folder;
   const Notes notes(folder / "notes");
@@ -80,6 +97,7 @@ std::vector<std::int64_t> through_perch(std::uint64_t events, bool source_spins,
   readers_spec.instances = {{"arrivals", "arrivals", "{}", reader_spins}};
   readers::EventHub hub;
   readers::ReaderManager readers(readers_spec, catalog, store->reads(), hub);
+  if (source_spins) run_on(1);
   const auto readers_started = readers.start();
   PERCH_ASSERT(readers_started && readers.readers().front().state == "running", "the reader runs");
 
@@ -94,7 +112,9 @@ std::vector<std::int64_t> through_perch(std::uint64_t events, bool source_spins,
   source.feeds = {{"ticks", {}, {}}};
   spec.sources.push_back(source);
   ingest::Ingest ingest(*store, catalog, spec);
+  if (source_spins) run_on(0);
   PERCH_ASSERT(ingest.start().has_value(), "ingest starts");
+  if (source_spins) run_on(1);
 
   const UniqueFd feed = connect_to(folder / "feed.sock");
   for (std::uint64_t event = 0; event < events; ++event) {
@@ -109,6 +129,7 @@ std::vector<std::int64_t> through_perch(std::uint64_t events, bool source_spins,
   }
   ingest.stop();
   readers.stop();
+  run_anywhere();
   return notes.latencies();
 }
 

@@ -36,11 +36,18 @@ void add(Report& report, const std::string& workload, const std::string& engine,
   report.add(workload, "cpu-s/M rows", engine, cost.cpu_seconds / millions);
 }
 
-std::vector<tables::TableSpec> tables_with_rollup() {
+/// What comes first in the key: the table is 200 series that grow side by side, or one that grows at its end.
+enum class Order { by_symbol, by_time };
+
+std::vector<tables::TableSpec> tables_with_rollup(Order order) {
   tables::TableSpec trades{"trades",
                            {{"symbol", "char[8]"}, {"seq", "uint64"}},
                            {{"ts", "timestamp_ns"}, {"price", "float64"}, {"size", "float64"}},
                            tables::RetainSpec{rows_kept, {}, {}}};
+  if (order == Order::by_time) {
+    std::swap(trades.key[0], trades.value[0]);
+    trades.retain->by = "ts";
+  }
   tables::TableSpec bars{"bars", {}, {}, {}};
   bars.rollup = tables::RollupSpec{"trades",
                                    {{"symbol", 0ns}, {"ts", 1s}},
@@ -53,12 +60,12 @@ std::vector<tables::TableSpec> tables_with_rollup() {
   return {trades, bars};
 }
 
-Cost through_perch(ingest::Format format, std::string_view bytes, std::uint64_t rows) {
+Cost through_perch(ingest::Format format, Order order, std::string_view bytes, std::uint64_t rows) {
   const BenchFolder folder;
   Feeder feeder(folder / "feed.sock", bytes);
   const auto store =
       std::move(*tree::Store::create({std::uint64_t{2} << 30, tree::commit_with_fallocate, true}));
-  auto catalog = std::move(*tables::Catalog::make(tables_with_rollup()));
+  auto catalog = std::move(*tables::Catalog::make(tables_with_rollup(order)));
   ingest::IngestSpec spec;
   spec.reject_log = folder / "rejects.ndjson";
   spec.commit_max_rows = 4096;  // max_delay, 1 ms, ends most commits before
@@ -163,7 +170,10 @@ Cost through_lmdb(std::string_view bytes, std::uint64_t rows) {
 
 void run(Report& report, const std::string& workload, ingest::Format format, const std::string& bytes,
          const std::vector<TradeRow>& rows) {
-  add(report, workload, "perch", rows.size(), through_perch(format, bytes, rows.size()));
+  add(report, workload, "perch", rows.size(), through_perch(format, Order::by_symbol, bytes, rows.size()));
+  const bool is_binary = format == ingest::Format::binary;
+  add(report, workload, "perch_by_time", rows.size(),
+      through_perch(format, Order::by_time, is_binary ? trades_by_time_as_binary(rows) : bytes, rows.size()));
   if (RedisServer::program().empty()) {
     std::fprintf(stderr, "without redis: redis-server is missing\n");
   } else {

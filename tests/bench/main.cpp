@@ -32,8 +32,11 @@ std::string names_of_workloads() {
   std::string names = "Workloads:";
   for (const Workload& workload : workloads())
     names += " " + workload.name + (workload.on_request ? "*" : "");
-  for (const StreamWorkload& workload : stream_workloads()) names += " " + workload.name + "*";
-  return names + "   (* only when named, or with --all, and once: takes much time and memory)";
+  for (const StreamWorkload& workload : stream_workloads()) names += " " + workload.name + "+";
+  return names +
+         "   (* only when named, or with --all, and once: takes much time and memory; + only when named: "
+         "whole "
+         "hosts and servers, without the engines)";
 }
 
 std::string names_of_engines() {
@@ -105,9 +108,8 @@ Report measure(const std::vector<const Workload*>& chosen, const std::vector<con
 }
 
 bool is_asked_for(const StreamWorkload& workload, const Options& options) {
-  const auto names = [&](const std::string& filter) { return contains(workload.name, filter); };
-  return options.filters.empty() ? options.all
-                                 : std::any_of(options.filters.begin(), options.filters.end(), names);
+  return std::any_of(options.filters.begin(), options.filters.end(),
+                     [&](const std::string& filter) { return contains(workload.name, filter); });
 }
 
 /// Prints a table per workload, since the systems beside perch are others each time; returns the JSON lines.

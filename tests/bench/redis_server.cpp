@@ -7,7 +7,6 @@
 
 #include <csignal>
 #include <fstream>
-#include <sstream>
 #include <string>
 
 #include "base/assert.hpp"
@@ -38,16 +37,14 @@ RedisServer::~RedisServer() {
 }
 
 double RedisServer::cpu_seconds() const {
-  std::ifstream file("/proc/" + std::to_string(pid_) + "/stat");
-  std::string text;
-  std::getline(file, text);
-  std::istringstream fields(text.substr(text.rfind(')') + 1));
-  std::string skipped;
-  for (int field = 3; field < 14; ++field) fields >> skipped;
-  double user = 0;
-  double system = 0;
-  fields >> user >> system;
-  return (user + system) / double(::sysconf(_SC_CLK_TCK));
+  double seconds = 0;
+  for (const auto& thread : std::filesystem::directory_iterator("/proc/" + std::to_string(pid_) + "/task")) {
+    std::ifstream file(thread.path() / "schedstat");  // time on a processor in ns, then other things
+    double nanoseconds = 0;
+    file >> nanoseconds;
+    seconds += nanoseconds / 1e9;
+  }
+  return seconds;
 }
 
 }  // namespace perch::bench

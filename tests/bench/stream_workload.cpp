@@ -5,9 +5,9 @@ namespace perch::bench {
 const std::vector<StreamWorkload>& stream_workloads() {
   static const std::vector<StreamWorkload> all = {
 #ifdef PERCH_BENCH_LMDB
-      {"ingest_ndjson", {"perch", "redis", "nlohmann_lmdb"}, ingest_ndjson},
-      {"ingest_csv", {"perch", "redis"}, ingest_csv},
-      {"ingest_binary", {"perch", "redis"}, ingest_binary},
+      {"ingest_ndjson", {"perch", "perch_by_time", "redis", "nlohmann_lmdb"}, ingest_ndjson},
+      {"ingest_csv", {"perch", "perch_by_time", "redis"}, ingest_csv},
+      {"ingest_binary", {"perch", "perch_by_time", "redis"}, ingest_binary},
 #endif
       {"event_to_reader", {"perch", "perch_reader_spins", "perch_both_spin", "redis"}, event_to_reader},
   };

@@ -55,6 +55,23 @@ class PerchBench(unittest.TestCase):
         self.assertEqual(heading.split(), ["workload", "unit", "perch", *found])
         self.assertEqual({line.split()[0] for line in lines if line[0].islower()}, EVERY_ENGINE | SNAPSHOTS | PERCH_ONLY)
 
+    def test_streams_go_through_every_system(self):
+        done, results = bench("--rows", "3000", "--repeat", "1", "--filter", "ingest_,event_to_reader")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.check_lines(results)
+        found = by_engine(results)
+        ingest = {"ingest_ndjson", "ingest_csv", "ingest_binary"}
+        self.assertEqual(found.pop("perch"), ingest | {"event_to_reader"})
+        self.assertEqual(found.pop("perch_by_time"), ingest)
+        self.assertEqual(found.pop("perch_both_spin"), {"event_to_reader"})
+        self.assertEqual(found.pop("perch_reader_spins"), {"event_to_reader"})
+        self.assertEqual(found.pop("nlohmann_lmdb"), {"ingest_ndjson"})
+        if "without redis" not in done.stderr:
+            self.assertEqual(found.pop("redis"), ingest | {"event_to_reader"})
+        self.assertEqual(found, {})
+        self.assertEqual({result["unit"] for result in results},
+                         {"M rows/s", "cpu-s/M rows", "us p50", "us p99"})
+
     def test_only_what_is_named_runs(self):
         done, results = bench("--rows", "2000", "--repeat", "2", "--filter", "get_,snapsh", "--engine", "perch")
         self.assertEqual(done.returncode, 0, done.stderr)

@@ -16,6 +16,19 @@ void append(std::string& out, const void* bytes, std::size_t size) {
   out.append(static_cast<const char*>(bytes), size);
 }
 
+template <class Row>
+std::string framed(const std::vector<Row>& rows, const char* key_layout, const char* value_layout) {
+  std::string out(1024, '\0');
+  out.resize(perch_feed_begin(out.data(), out.size(), "trades", key_layout, value_layout, sizeof(Row)));
+  for (std::size_t begin = 0; begin < rows.size(); begin += 256) {
+    const auto count = static_cast<std::uint32_t>(std::min<std::size_t>(256, rows.size() - begin));
+    const perch_feed_frame frame = perch_feed_frame_of(&rows[begin], count, sizeof(Row));
+    append(out, &frame, sizeof frame);
+    append(out, &rows[begin], std::size_t{count} * sizeof(Row));
+  }
+  return out;
+}
+
 }  // namespace
 
 std::vector<TradeRow> make_trades(std::uint64_t count) {
@@ -60,16 +73,26 @@ std::string trades_as_csv(const std::vector<TradeRow>& rows) {
 }
 
 std::string trades_as_binary(const std::vector<TradeRow>& rows) {
-  std::string out(1024, '\0');
-  out.resize(perch_feed_begin(out.data(), out.size(), "trades", "{symbol:char[8]@0;seq:uint64@8}16:8",
-                              "{ts:timestamp_ns@0;price:float64@8;size:float64@16}24:8", sizeof(TradeRow)));
-  for (std::size_t begin = 0; begin < rows.size(); begin += 256) {
-    const auto count = static_cast<std::uint32_t>(std::min<std::size_t>(256, rows.size() - begin));
-    const perch_feed_frame frame = perch_feed_frame_of(&rows[begin], count, sizeof(TradeRow));
-    append(out, &frame, sizeof frame);
-    append(out, &rows[begin], std::size_t{count} * sizeof(TradeRow));
+  return framed(rows, "{symbol:char[8]@0;seq:uint64@8}16:8",
+                "{ts:timestamp_ns@0;price:float64@8;size:float64@16}24:8");
+}
+
+std::string trades_by_time_as_binary(const std::vector<TradeRow>& rows) {
+  struct Row {
+    std::int64_t ts;
+    std::uint64_t seq;
+    char symbol[8];
+    double price;
+    double size;
+  };
+  std::vector<Row> by_time;
+  by_time.reserve(rows.size());
+  for (const TradeRow& row : rows) {
+    Row& to = by_time.emplace_back(Row{row.ts, row.seq, {}, row.price, row.size});
+    std::memcpy(to.symbol, row.symbol, sizeof to.symbol);
   }
-  return out;
+  return framed(by_time, "{ts:timestamp_ns@0;seq:uint64@8}16:8",
+                "{symbol:char[8]@0;price:float64@8;size:float64@16}24:8");
 }
 
 std::string trades_as_xadd(const std::vector<TradeRow>& rows) {
