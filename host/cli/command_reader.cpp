@@ -14,10 +14,6 @@ namespace {
 constexpr auto probation_max = std::chrono::hours(1);  // the host's limit too
 constexpr auto swap_margin = std::chrono::seconds(30);
 
-std::string duration_text(const Json& ns) {
-  return format_duration(std::chrono::nanoseconds(ns.get<std::int64_t>()));
-}
-
 std::string lag_text(std::uint64_t published, const Json& reader) {
   const auto version = reader.at("version").get<std::uint64_t>();
   return grouped_text(published > version ? published - version : 0);

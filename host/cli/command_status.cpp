@@ -7,12 +7,6 @@
 namespace perch::cli {
 namespace {
 
-std::string duration_text(const Json& ns) {
-  return format_duration(std::chrono::nanoseconds(ns.get<std::int64_t>()));
-}
-std::string size_text(const Json& bytes) { return format_size(bytes.get<std::uint64_t>()); }
-std::string count_text(const Json& count) { return grouped_text(count.get<std::uint64_t>()); }
-
 std::string head_text(const Json& status) {
   const Json& commits = status.at("commits");
   const Json& memory = status.at("memory");

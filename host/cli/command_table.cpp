@@ -12,8 +12,6 @@
 namespace perch::cli {
 namespace {
 
-std::string count_text(const Json& count) { return grouped_text(count.get<std::uint64_t>()); }
-
 std::string tables_of(const Json& source) {
   std::string text;
   for (const Json& table : source.at("tables")) text += (text.empty() ? "" : ",") + exact_text(table);
@@ -26,10 +24,6 @@ std::string state_of(const Json& source) {
   const std::string type = exact_text(source.at("type"));
   if (type != "tcp" && type != "unix") return state;
   return state + " (" + count_text(source.at("connections")) + ")";
-}
-
-std::string duration_text(const Json& ns) {
-  return format_duration(std::chrono::nanoseconds(ns.get<std::int64_t>()));
 }
 
 /// What is there to be read, and how long the oldest row that is read has waited.

@@ -120,6 +120,12 @@ std::string grouped_text(std::uint64_t value) {
   return text;
 }
 
+std::string duration_text(const Json& ns) {
+  return format_duration(std::chrono::nanoseconds(ns.get<std::int64_t>()));
+}
+std::string size_text(const Json& bytes) { return format_size(bytes.get<std::uint64_t>()); }
+std::string count_text(const Json& count) { return grouped_text(count.get<std::uint64_t>()); }
+
 std::string clock_text(std::int64_t unix_ns) {
   constexpr std::size_t after_date = 11, with_milliseconds = 12;  // of 2026-11-24T20:16:48.123456789Z
   return format_utc(unix_ns).substr(after_date, with_milliseconds);

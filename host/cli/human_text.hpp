@@ -20,6 +20,11 @@ std::string rounded_text(std::string_view name, const Json& value);
 /// 12345678 → 12,345,678.
 std::string grouped_text(std::uint64_t value);
 
+/// Members that are durations in ns, sizes in bytes and numbers of things.
+std::string duration_text(const Json& ns);
+std::string size_text(const Json& bytes);
+std::string count_text(const Json& count);
+
 /// "12:00:01.123": the time of day, UTC, of a time in ns since 1970.
 std::string clock_text(std::int64_t unix_ns);
 

@@ -11,12 +11,6 @@
 namespace perch::cli {
 namespace {
 
-std::string duration_text(const Json& ns) {
-  return format_duration(std::chrono::nanoseconds(ns.get<std::int64_t>()));
-}
-std::string size_text(const Json& bytes) { return format_size(bytes.get<std::uint64_t>()); }
-std::string count_text(const Json& count) { return grouped_text(count.get<std::uint64_t>()); }
-
 /// 1,234 or 0.25: small rates are not lost.
 std::string rate_text(const Json& rate) {
   const double value = rate.get<double>();

@@ -20,6 +20,8 @@ class InputLoop {
   virtual void run(RowIntake& intake) = 0;
   /// The socket that a listener listens on, for the one that takes its place; none: it has none.
   virtual UniqueFd copy_socket() const { return {}; }
+  /// Before it runs: a socket that was handed on is its own from now on, file and all.
+  virtual void own_socket_file() {}
   /// Before the end: the socket's file is another's from now on.
   virtual void leave_socket_file() {}
 };

@@ -24,6 +24,7 @@ namespace {
 constexpr int backlog = 256;
 constexpr int events_max = 64;
 constexpr int wait_ms = 1000;
+constexpr std::int64_t accept_pause_ms = 100;
 constexpr std::int64_t lag_period_ns = 20'000'000;
 constexpr std::chrono::seconds log_period{10};
 
@@ -60,7 +61,10 @@ Result<TcpAddress> parse_tcp_address(const std::string& text) {
 }
 
 ListenerLoop::ListenerLoop(const SourceSpec& spec, UniqueFd socket)
-    : spec_(spec), socket_(std::move(socket)), refused_limit_(1, log_period) {}
+    : spec_(spec),
+      socket_(std::move(socket)),
+      leaves_file_(static_cast<bool>(socket_)),
+      refused_limit_(1, log_period) {}
 
 ListenerLoop::~ListenerLoop() {
   if (spec_.type == SourceType::unix_socket && socket_ && !leaves_file_) ::unlink(spec_.path.c_str());
@@ -144,7 +148,9 @@ void ListenerLoop::run(RowIntake& intake) {
       intake.flush();
       intake.set_state(SourceState::waiting);
     }
-    has_more = serve(intake, has_more || spec_.spin ? 0 : wait_ms);
+    const int timeout_ms = accepts_from_ns_ != 0 ? int{accept_pause_ms} : wait_ms;
+    has_more = serve(intake, has_more || spec_.spin ? 0 : timeout_ms);
+    accept_again_when_due();
     if (!has_more && spec_.spin) spin_once();
   }
   for (Connection& connection : connections_) intake.finish(*connection.decoder, connection.position);
@@ -177,12 +183,25 @@ void ListenerLoop::accept_all(RowIntake& intake) {
     UniqueFd socket(::accept4(socket_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (!socket) {
       if (errno == EINTR || errno == ECONNABORTED) continue;
-      // Out of descriptors or memory: who waits is still there when some come free.
-      if (errno != EAGAIN) intake.set_error(std::string("accept a connection: ") + std::strerror(errno));
+      if (errno != EAGAIN) pause_accepting(intake, std::strerror(errno));
       return;
     }
     add(intake, std::move(socket));
   }
+}
+
+/// Out of descriptors or memory: who waits is still there when some come free. Until then epoll would tell of
+/// them without end.
+void ListenerLoop::pause_accepting(RowIntake& intake, const std::string& why) {
+  intake.set_error("accept a connection: " + why);
+  if (refused_limit_.allow()) spdlog::warn("source {}: cannot accept connections: {}", spec_.name, why);
+  ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, socket_.get(), nullptr);
+  accepts_from_ns_ = steady_now_ns() + accept_pause_ms * 1'000'000;
+}
+
+void ListenerLoop::accept_again_when_due() {
+  if (accepts_from_ns_ == 0 || steady_now_ns() < accepts_from_ns_) return;
+  accepts_from_ns_ = watch(socket_.get(), nullptr) ? 0 : steady_now_ns() + accept_pause_ms * 1'000'000;
 }
 
 void ListenerLoop::add(RowIntake& intake, UniqueFd socket) {

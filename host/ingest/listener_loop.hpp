@@ -26,6 +26,7 @@ class ListenerLoop : public InputLoop {
   Result<void> open() override;
   void run(RowIntake& intake) override;
   UniqueFd copy_socket() const override;
+  void own_socket_file() override { leaves_file_ = false; }
   void leave_socket_file() override { leaves_file_ = true; }
 
  private:
@@ -41,6 +42,8 @@ class ListenerLoop : public InputLoop {
   Result<void> listen_unix();
   bool watch(int descriptor, void* what);
   void accept_all(RowIntake& intake);
+  void pause_accepting(RowIntake& intake, const std::string& why);
+  void accept_again_when_due();
   void add(RowIntake& intake, UniqueFd socket);
   bool serve(RowIntake& intake, int timeout_ms);
   Turn read(RowIntake& intake, Connection& connection);
@@ -49,10 +52,12 @@ class ListenerLoop : public InputLoop {
 
   const SourceSpec& spec_;
   UniqueFd socket_;
-  bool leaves_file_ = false;  // the socket's file
+  bool leaves_file_;  // the socket's file: it is another source's, as one that was handed on is until this
+                      // one runs
   UniqueFd epoll_;
   Connections connections_;
   std::int64_t lag_looked_at_ns_ = 0;
+  std::int64_t accepts_from_ns_ = 0;  // the system had no more descriptors; 0: it accepts
   LogLimit refused_limit_;
 };
 

@@ -75,6 +75,7 @@ bool Source::listens_like(const SourceSpec& other) const noexcept {
 }
 
 void Source::start() {
+  loop_->own_socket_file();
   thread_ = std::thread([this] { run(); });
   ::pthread_setname_np(thread_.native_handle(), ("src:" + spec_.name).substr(0, 15).c_str());
 }

@@ -1,4 +1,6 @@
 // perch_bench: perch's tree beside other ordered stores, in one run, each repetition taking turns.
+#include <spdlog/spdlog.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <fstream>
@@ -170,6 +172,7 @@ void add_options(CLI::App& app, Options& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  spdlog::set_level(spdlog::level::warn);  // the hosts' own news would stand among the tables
   Options options;
   CLI::App app("Measures perch's tree beside other ordered stores: medians, and what they are of perch's.");
   add_options(app, options);

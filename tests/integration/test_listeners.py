@@ -1,5 +1,6 @@
 """Sources that listen: many connections at once, feeds that hang or break off, binary rows from a Python feed."""
 import random
+import resource
 import socket
 import struct
 import sys
@@ -78,6 +79,18 @@ class Listeners(PerchTest):
         good.close()
         eventually(lambda: host.source("in")["rejects_by_reason"] == {"not_json": 1}, "the half row is rejected")
         self.assertEqual(host.rows("points"), 12)
+
+    def test_a_host_without_descriptors_goes_on_when_some_come_free(self):
+        host = self.start(config(sources=[self.listen()]))
+        used = host.status()["process"]["descriptors"]
+        resource.prlimit(host.pid, resource.RLIMIT_NOFILE, (used + 3, 4096))
+        feeds = [self.connect() for _ in range(20)]
+        for number, feed in enumerate(feeds):
+            feed.sendall(ndjson([{"id": number, "x": 0}]))
+        eventually(lambda: "accept a connection: Too many open files" in host.source("in")["last_error"], "it is told")
+        self.assertLess(host.rows("points"), 20)
+        resource.prlimit(host.pid, resource.RLIMIT_NOFILE, (4096, 4096))
+        eventually(lambda: host.rows("points") == 20, "the rows of all that waited")
 
     def test_tcp_and_a_port_that_is_taken(self):
         with socket.socket() as taken:

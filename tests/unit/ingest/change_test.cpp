@@ -141,6 +141,9 @@ TEST_CASE("a change that cannot be made changes nothing") {
   change.add_tables = *host.catalog.make_more({numbers_table("more")});
   change.add_sources = {listener(host, "b", "more"), listener(host, "taken", "more")};
   change.remove_sources = {"a"};
+  SourceSpec again = host.spec.sources[0];  // at the socket of the one that goes
+  again.format = Format::csv;
+  change.add_sources.insert(change.add_sources.begin(), again);
   const auto changed = ingest.change(change);
   REQUIRE_FALSE(changed);
   CHECK(changed.error().message.find("source taken: ") == 0);
