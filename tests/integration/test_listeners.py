@@ -78,7 +78,7 @@ class Listeners(PerchTest):
         good.sendall(b'{"id":99,"x":1}\n{"id":100,')
         good.close()
         eventually(lambda: host.source("in")["rejects_by_reason"] == {"not_json": 1}, "the half row is rejected")
-        self.assertEqual(host.rows("points"), 12)
+        eventually(lambda: host.rows("points") == 12, "the whole row before it is in")
 
     def test_a_host_without_descriptors_goes_on_when_some_come_free(self):
         host = self.start(config(sources=[self.listen()]))
