@@ -21,7 +21,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 SOURCE = ROOT / "build" / "planted" / "source"
 BUILD = ROOT / "build" / "planted" / "build"
-COPIED = ["CMakeLists.txt", "host", "plugin_sdk", "plugins", "tests"]
+COPIED = ["config", "CMakeLists.txt", "host", "plugin_sdk", "plugins", "tests"]
 TESTS_TIMEOUT_S = 600  # of one run of the tests, which take half a minute; a bug may make them hang
 
 
