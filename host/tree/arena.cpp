@@ -104,6 +104,13 @@ Arena::~Arena() {
   munmap(writable_, bytes_);
 }
 
+Result<UniqueFd> Arena::open_read_only() const {
+  const std::string path = "/proc/self/fd/" + std::to_string(fd_.get());
+  UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd) return fail_errno("open the arena read-only for a reader process (it takes /proc)");
+  return fd;
+}
+
 /// 0 or why not (an errno).
 int Arena::commit_first(std::uint64_t end) {
   const std::lock_guard lock(mutex_);

@@ -47,6 +47,8 @@ class Arena {
   const std::byte* readable() const noexcept { return readable_; }
   ControlPage* control() const noexcept { return reinterpret_cast<ControlPage*>(writable_); }
   std::uint64_t bytes() const noexcept { return bytes_; }
+  /// A descriptor for a reader process: it can map the arena, and only to read.
+  Result<UniqueFd> open_read_only() const;
   // Relaxed: a number for people, and for the writer, who takes the mutex when it is not enough.
   std::uint64_t committed_bytes() const noexcept { return committed_.load(std::memory_order_relaxed); }
   /// Of the committed bytes, those in huge pages.

@@ -60,6 +60,10 @@ struct HostAtomics {
   /// chunk with a confirmed pin follows from the fences, as for the slots themselves: linking the chunk
   /// happens before pinning in it.
   static constexpr auto next_chunk = std::memory_order_acquire;
+
+  /// How many of a process's slots a scan must look at. Its fences order it as they do the slots: it is
+  /// raised before the slot is pinned in, and whoever finds it high enough has read from who raised it.
+  static constexpr auto used_slots = std::memory_order_relaxed;
 };
 
 template <class Atomics>
@@ -212,6 +216,50 @@ struct PinProtocol {
     }
 
     Chunk first_;
+  };
+
+  /// The slots of a process other than the writer's, in memory that both map. That process claims, pins and
+  /// unpins; the writer scans, and believes no more of it than that such versions are pinned.
+  template <std::uint32_t slot_count>
+  struct ForeignSlots {
+    Atomic<std::uint32_t> used{0};  ///< slots from here on were never claimed
+    Slot slots[slot_count];
+
+    /// Null: all are in use.
+    Slot* claim() {
+      for (std::uint32_t i = 0; i < slot_count; ++i) {
+        std::uint32_t free = 0;
+        if (slots[i].claimed.load(Atomics::claim_look) != 0 ||
+            !slots[i].claimed.compare_exchange_strong(free, 1, Atomics::claim, Atomics::claim_look)) {
+          continue;
+        }
+        std::uint32_t before = used.load(Atomics::used_slots);
+        while (before <= i &&
+               !used.compare_exchange_weak(before, i + 1, Atomics::used_slots, Atomics::used_slots)) {
+        }
+        return &slots[i];
+      }
+      return nullptr;
+    }
+
+    template <class Visit>
+    void scan(Visit visit) const {
+      const std::uint32_t end = std::min(used.load(Atomics::used_slots), slot_count);
+      for (std::uint32_t i = 0; i < end; ++i) {
+        const std::uint64_t word = slots[i].word.load(Atomics::scan);
+        if (word != 0) visit(word);
+      }
+    }
+
+    /// [host, with the mutex held that scans hold throughout] `to` holds `word` as well, if a slot here does.
+    /// Whoever passes on keeps its own pin until this has returned: a scan before it sees that one, a scan
+    /// after it the copy.
+    bool copy_pin(std::uint64_t word, Slot& to) const {
+      bool is_pinned = false;
+      scan([&](std::uint64_t pinned) { is_pinned = is_pinned || pinned == word; });
+      if (is_pinned) to.word.store(word, Atomics::pin_store);
+      return is_pinned;
+    }
   };
 };
 

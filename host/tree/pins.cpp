@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <climits>
 
 #include "base/assert.hpp"
@@ -18,6 +19,26 @@ void futex_wait(const std::atomic<std::uint32_t>& word, std::uint32_t expected,
                 std::int64_t timeout_ns) noexcept {
   const timespec timeout{timeout_ns / 1'000'000'000, timeout_ns % 1'000'000'000};
   syscall(SYS_futex, &word, FUTEX_WAIT, expected, &timeout, nullptr, 0);
+}
+
+/// futex_waitv(2), Linux 5.16: while both words are as expected. False: this kernel has no such call.
+bool futex_wait_both(const std::atomic<std::uint32_t>& first, std::uint32_t first_expected,
+                     const std::atomic<std::uint32_t>& second, std::uint32_t second_expected,
+                     std::int64_t timeout_ns) noexcept {
+  struct futex_waitv waits[2]{};
+  waits[0].uaddr = reinterpret_cast<std::uintptr_t>(&first);
+  waits[0].val = first_expected;
+  waits[0].flags = FUTEX_32;
+  waits[1].uaddr = reinterpret_cast<std::uintptr_t>(&second);
+  waits[1].val = second_expected;
+  waits[1].flags = FUTEX_32;
+  timespec until{};
+  clock_gettime(CLOCK_MONOTONIC, &until);
+  const std::int64_t ns = until.tv_nsec + timeout_ns % 1'000'000'000;
+  until.tv_sec += timeout_ns / 1'000'000'000 + ns / 1'000'000'000;
+  until.tv_nsec = ns % 1'000'000'000;
+  return syscall(SYS_futex_waitv, waits, 2, 0, &until, CLOCK_MONOTONIC) >= 0 ||
+         (errno != ENOSYS && errno != EPERM);
 }
 
 void futex_wake_all(const std::atomic<std::uint32_t>& word) noexcept {
@@ -87,13 +108,35 @@ SharedSnapshot::~SharedSnapshot() {
 // -----------------------------------------------------------------------------------------------------
 
 ReadSide::ReadSide(const std::byte* base, ControlPage* control)
-    : base_(base), control_(control), fences_(PinFences::choose()) {}
+    : base_(base),
+      control_(control),
+      writable_control_(control),
+      page_(nullptr),
+      fences_(PinFences::choose()) {}
+
+ReadSide::ReadSide(const std::byte* base, SlotPage* page)
+    : base_(base),
+      control_(reinterpret_cast<const ControlPage*>(base)),
+      writable_control_(nullptr),
+      page_(page),
+      fences_(PinMode::sequential) {}
 
 ReadSide::~ReadSide() {
   PERCH_ASSERT(slots_.claimed() == 0, "a PinSlot or a SharedSnapshot outlives its ReadSide");
 }
 
-PinSlot ReadSide::claim_slot() { return PinSlot(*this, slots_.claim()); }
+PinSlot ReadSide::claim_slot() {
+  auto slot = try_claim_slot();
+  PERCH_ASSERT(slot.has_value(), "a process that pins more versions than its page has slots");
+  return std::move(*slot);
+}
+
+std::optional<PinSlot> ReadSide::try_claim_slot() {
+  if (page_ == nullptr) return PinSlot(*this, slots_.claim());
+  Pins::Slot* const slot = page_->pins.claim();
+  if (slot == nullptr) return std::nullopt;
+  return PinSlot(*this, *slot);
+}
 
 SharedSnapshot ReadSide::acquire() {
   PinSlot slot = claim_slot();
@@ -106,18 +149,34 @@ Version ReadSide::published_version() const noexcept {
   return control_->published_version.load(std::memory_order_acquire);
 }
 
+/// The nudges of this process, where they are counted apart: it cannot write the arena's signal.
+std::uint32_t ReadSide::own_nudges() const noexcept {
+  // Acquire: as for the signal.
+  return page_ != nullptr ? page_->nudges.load(std::memory_order_acquire) : 0;
+}
+
 std::uint32_t ReadSide::signal() const noexcept {
-  // Acquire: what was published or flagged before the signal changed is seen by who sees the change.
-  return control_->signal.load(std::memory_order_acquire);
+  // Acquire: what was published or flagged before the signal changed is seen by who sees the change. Both
+  // counts only grow, so their sum is the same only while both are.
+  return control_->signal.load(std::memory_order_acquire) + own_nudges();
 }
 
 void ReadSide::wait_for_signal(std::uint32_t seen, std::int64_t timeout_ns) const noexcept {
-  // Sequentially consistent, paired with Store::commit and wake_sleepers (change the signal, then load
-  // sleepers): either they see us among the sleepers and wake, or the kernel sees the changed signal and does
-  // not put us to sleep.
-  control_->sleepers.fetch_add(1, std::memory_order_seq_cst);
-  futex_wait(control_->signal, seen, std::max<std::int64_t>(timeout_ns, 0));
-  control_->sleepers.fetch_sub(1, std::memory_order_relaxed);  // a late decrement costs one needless wake
+  constexpr std::int64_t nudge_delay_max_ns = 10'000'000;
+  timeout_ns = std::max<std::int64_t>(timeout_ns, 0);
+  std::atomic<std::uint32_t>& sleepers = page_ != nullptr ? page_->sleepers : writable_control_->sleepers;
+  // Sequentially consistent, paired with wake_sleepers (change the signal, then load sleepers): either they
+  // see us among the sleepers and wake, or we, or the kernel, see the changed signal and do not sleep.
+  sleepers.fetch_add(1, std::memory_order_seq_cst);
+  if (page_ == nullptr) {
+    futex_wait(control_->signal, seen, timeout_ns);
+  } else {
+    const std::uint32_t nudges = own_nudges();
+    // Without futex_waitv the process's own nudges come late, commits do not.
+    if (!futex_wait_both(control_->signal, seen - nudges, page_->nudges, nudges, timeout_ns))
+      futex_wait(control_->signal, seen - nudges, std::min(timeout_ns, nudge_delay_max_ns));
+  }
+  sleepers.fetch_sub(1, std::memory_order_relaxed);  // a late decrement costs one needless wake
 }
 
 void ReadSide::wait_for_commit(Version seen, std::int64_t timeout_ns) const noexcept {
@@ -127,14 +186,35 @@ void ReadSide::wait_for_commit(Version seen, std::int64_t timeout_ns) const noex
 
 void ReadSide::wake_sleepers() const noexcept {
   // Orders: see wait_for_signal. The increment is also a release of the caller's command flag.
-  control_->signal.fetch_add(1, std::memory_order_seq_cst);
-  if (control_->sleepers.load(std::memory_order_seq_cst) > 0) futex_wake_all(control_->signal);
+  if (page_ != nullptr) {
+    page_->nudges.fetch_add(1, std::memory_order_seq_cst);
+    if (page_->sleepers.load(std::memory_order_seq_cst) > 0) futex_wake_all(page_->nudges);
+    return;
+  }
+  writable_control_->signal.fetch_add(1, std::memory_order_seq_cst);
+  if (writable_control_->sleepers.load(std::memory_order_seq_cst) > 0 || processes_.has_sleepers())
+    futex_wake_all(control_->signal);
 }
 
 bool ReadSide::scan(std::vector<std::uint64_t>& words) const {
   if (!fences_.heavy()) return false;
-  slots_.scan([&words](std::uint64_t word) { words.push_back(word); });
-  return true;
+  return processes_.scan(slots_, [&words](std::uint64_t word) { words.push_back(word); });
+}
+
+SharedSnapshot ReadSide::take_over(SlotPageId process, std::uint64_t word) {
+  PinSlot slot = claim_slot();
+  if (!processes_.take_over(process, word, *slot.slot_)) return nullptr;
+  return SharedSnapshot(std::move(slot), Snapshot());
+}
+
+SharedSnapshot ReadSide::handed_over() const {
+  Pins::Slot& slot = page_->pins.slots[SlotPage::handed_slot];
+  // Relaxed: the message that announces it has ordered it.
+  const std::uint64_t word = slot.word.load(std::memory_order_relaxed);
+  if (word == 0) return nullptr;
+  return SharedSnapshot(
+      PinSlot(*this, slot),
+      Snapshot(base_, reinterpret_cast<const VersionRecord*>(address(base_, word_ref(word)))));
 }
 
 }  // namespace perch::tree

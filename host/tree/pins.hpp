@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -14,6 +15,7 @@
 #include "tree/node.hpp"
 #include "tree/pin_fences.hpp"
 #include "tree/pin_protocol.hpp"
+#include "tree/slot_pages.hpp"
 #include "tree/snapshot.hpp"
 
 namespace perch::tree {
@@ -71,6 +73,8 @@ class SharedSnapshot {
   explicit operator bool() const noexcept { return slot_ != nullptr; }
   bool operator==(std::nullptr_t) const noexcept { return slot_ == nullptr; }
   const Snapshot& snapshot() const noexcept { return snapshot_; }
+  /// The published word that is pinned. Relaxed: a holder's own pin does not change.
+  std::uint64_t word() const noexcept { return slot_->word.load(std::memory_order_relaxed); }
   const SharedSnapshot* operator->() const noexcept { return this; }  ///< reads like the pointer that it is
 
  private:
@@ -78,22 +82,31 @@ class SharedSnapshot {
   Snapshot snapshot_;
 };
 
-/// Everything that a reader needs: the read-only mapping, the published word, the slots. Thread safe.
+/// Everything that a reader needs: the read-only mapping, the published word, the slots; in the host, and in
+/// a process that the host lets read. Thread safe.
 ///
 /// Invariants
 ///   1. Slots are only ever added; a slot never moves.
-///   2. A slot's word is written only by the thread that uses the PinSlot.
-///   3. The fences of a pin are those of the scans that look for it.
+///   2. A slot's word is written only by the thread that uses the PinSlot (but see SlotPages::hand_over).
+///   3. The fences of a pin are those of the scans that look for it. A process other than the host always
+///   pins
+///      with real ones: the host's heavy fence includes a real one too, whichever it is.
 class ReadSide {
  public:
-  /// `base`: where readers see the arena; `control`: the control page in a mapping that may be written.
-  /// Chooses the fences (PinFences::choose).
+  /// In the host. `base`: where readers see the arena; `control`: the control page in a mapping that may be
+  /// written. Chooses the fences (PinFences::choose).
   ReadSide(const std::byte* base, ControlPage* control);
+  /// In another process. Both outlive this (see MappedArena).
+  ReadSide(const std::byte* base, SlotPage* page);
   ~ReadSide();
   ReadSide(const ReadSide&) = delete;
   ReadSide& operator=(const ReadSide&) = delete;
 
-  PinSlot claim_slot();      ///< looks at all slots; not for hot paths: claim once, pin often
+  /// Looks at all slots; not for hot paths: claim once, pin often. In the host there is always one more; a
+  /// process asserts that it has one left (try_claim_slot asks).
+  PinSlot claim_slot();
+  /// Nothing: all SlotPage::slots_max of this process are in use.
+  std::optional<PinSlot> try_claim_slot();
   SharedSnapshot acquire();  ///< claims, pins; the slot goes back with the last copy
   Version published_version() const noexcept;
   PinMode pin_mode() const noexcept { return fences_.mode(); }
@@ -105,23 +118,43 @@ class ReadSide {
   void wait_for_signal(std::uint32_t seen, std::int64_t timeout_ns) const noexcept;
   /// Sleeps until a version other than `seen` is published, a nudge comes, or the time is over.
   void wait_for_commit(Version seen, std::int64_t timeout_ns) const noexcept;
-  /// A nudge: wakes every sleeper though there was no commit. How a sleeping reader gets to see a command.
+  /// A nudge: wakes every sleeper though there was no commit; in a process other than the host, its own. How
+  /// a sleeping reader gets to see a command.
   void wake_sleepers() const noexcept;
+
+  const std::byte* base() const noexcept { return base_; }
+
+  // ---- In the host alone.
 
   /// [writer thread] Executes the heavy fence and appends the word of every slot that holds one. True: all
   /// pins of versions older than the newest one published before the call are among them. False: the kernel
-  /// refused the fence, nothing is appended; try again another time.
+  /// refused the fence, or somebody is changing the list of processes; what is appended then says nothing.
+  /// Try again another time.
   [[nodiscard]] bool scan(std::vector<std::uint64_t>& words) const;
+  /// The processes that read: each has a page.
+  SlotPages& processes() noexcept { return processes_; }
+  const SlotPages& processes() const noexcept { return processes_; }
+  /// A pin of the version that the process has pinned as `word`; null when it has not. The host keeps it for
+  /// somebody else: as it is a process's word, the snapshot is an empty one, and only its word is good.
+  SharedSnapshot take_over(SlotPageId process, std::uint64_t word);
 
-  const std::byte* base() const noexcept { return base_; }
+  // ---- In another process alone.
+
+  /// What the host has handed over, once (see SlotPages::hand_over).
+  SharedSnapshot handed_over() const;
 
  private:
   friend class PinSlot;
 
+  std::uint32_t own_nudges() const noexcept;
+
   const std::byte* const base_;
-  ControlPage* const control_;
+  const ControlPage* const control_;
+  ControlPage* const writable_control_;  // null in a process other than the host
+  SlotPage* const page_;                 // null in the host
   const PinFences fences_;
-  Pins::Slots<64> slots_;
+  Pins::Slots<64> slots_;  // the host's own
+  SlotPages processes_;
 };
 
 }  // namespace perch::tree

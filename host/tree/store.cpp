@@ -293,6 +293,7 @@ bool Store::reclaim_some() {
 
 Version Store::published_version() const { return parts_->reads.published_version(); }
 ReadSide& Store::reads() { return parts_->reads; }
+Result<UniqueFd> Store::open_read_only() const { return parts_->arena->open_read_only(); }
 
 // ---- Accounting
 // ----------------------------------------------------------------------------------------------------------

@@ -35,8 +35,8 @@ struct MemoryStats {
   int commit_error = 0;               ///< why the system gave no memory when last asked (errno); 0: it did
 };
 
-/// Thread safety: every method is for the writer thread alone, but for `reads()` and what it returns, and
-/// `stats`.
+/// Thread safety: every method is for the writer thread alone, but for those marked otherwise, and what
+/// `reads()` returns.
 ///
 /// Invariants
 ///   1. A node is edited only while its birth is the version being built; any other is copied and dropped.
@@ -90,6 +90,8 @@ class Store {
   bool reclaim_some();
 
   ReadSide& reads();
+  /// The arena for a reader process, see Arena. Any thread.
+  Result<UniqueFd> open_read_only() const;
   MemoryStats stats() const;                               ///< any thread; of the last commit
   std::vector<RetainedVersion> retained_versions() const;  ///< any thread; of the last commit
 

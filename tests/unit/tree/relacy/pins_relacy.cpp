@@ -25,7 +25,12 @@ constexpr std::uint64_t versions = 3;
 struct Tree {
   Word published{1};
   Slots slots;
+  // Another process's, and the mutex that scans hold as long as they look at such.
+  Protocol::ForeignSlots<2> foreign;
+  rl::mutex processes;
   rl::var<std::uint64_t> nodes[versions + 1];
+
+  static inline bool mutex_is_missing = false;  // scans and passing on do not exclude each other
 
   void begin() { nodes[1]($) = 1; }
 
@@ -38,7 +43,11 @@ struct Tree {
       RelacyFences().heavy();
       std::uint64_t pinned[8];
       std::uint64_t* end = pinned;
-      slots.scan([&end](std::uint64_t word) { *end++ = word; });
+      const auto add = [&end](std::uint64_t word) { *end++ = word; };
+      lock();
+      slots.scan(add);
+      foreign.scan(add);
+      unlock();
       std::sort(pinned, end);
       for (std::uint64_t dropped = 1; dropped < version; ++dropped) {
         if (is_free[dropped] || Protocol::newest_that_sees(pinned, end, dropped, dropped + 1,
@@ -49,6 +58,13 @@ struct Tree {
         is_free[dropped] = true;
       }
     }
+  }
+
+  void lock() {
+    if (!mutex_is_missing) processes.lock($);
+  }
+  void unlock() {
+    if (!mutex_is_missing) processes.unlock($);
   }
 
   std::uint64_t pin(Protocol::Slot& slot) { return Protocol::pin(published, slot, RelacyFences()); }
@@ -120,6 +136,57 @@ struct Sharing : rl::test_suite<Sharing, 3> {
   }
 };
 
+/// Two threads of another process pin in its page.
+struct OtherProcess : rl::test_suite<OtherProcess, 3> {
+  Tree tree;
+  void before() { tree.begin(); }
+  void thread(unsigned index) {
+    if (index == 0) return tree.write();
+    Protocol::Slot* const slot = tree.foreign.claim();
+    RL_ASSERT(slot != nullptr);
+    tree.verify(tree.pin(*slot));
+    Protocol::unpin(*slot);
+    Protocol::give_back(*slot);
+  }
+};
+
+/// A process passes its pin on to the host, which passes it on to another slot of a process: each gives its
+/// own up as soon as the next has it.
+struct PassingOn : rl::test_suite<PassingOn, 3> {
+  Tree tree;
+  Protocol::Atomic<std::uint64_t> offered{0};
+  Protocol::Atomic<std::uint64_t> taken{0};
+  Protocol::Slot* host = nullptr;
+  void before() {
+    tree.begin();
+    host = &tree.slots.claim();
+  }
+  void thread(unsigned index) {
+    if (index == 0) return tree.write();
+    if (index == 1) {
+      Protocol::Slot& slot = tree.foreign.slots[0];
+      tree.foreign.used.store(2, rl::mo_relaxed);
+      offered.store(tree.pin(slot), rl::mo_release);
+      while (taken.load(rl::mo_acquire) == 0) rl::yield(1, $);
+      Protocol::unpin(slot);
+      return;
+    }
+    std::uint64_t word = 0;
+    while ((word = offered.load(rl::mo_acquire)) == 0) rl::yield(1, $);
+    tree.lock();
+    RL_ASSERT(tree.foreign.copy_pin(word, *host));
+    tree.unlock();
+    taken.store(1, rl::mo_release);
+    tree.lock();
+    tree.foreign.slots[1].word.store(word, RelacyAtomics::pin_store);
+    tree.unlock();
+    Protocol::unpin(*host);
+    tree.verify(word);
+    Protocol::unpin(tree.foreign.slots[1]);
+    Protocol::give_back(*host);
+  }
+};
+
 template <class Suite>
 bool passes(rl::scheduler_type_e search, rl::iteration_t iterations) {
   std::ostream nowhere(nullptr);
@@ -132,10 +199,16 @@ bool passes(rl::scheduler_type_e search, rl::iteration_t iterations) {
   return rl::simulate<Suite>(params);
 }
 
+/// Processes other than the host pin with the sequential fences, whichever the host's are.
+bool others_pass() {
+  if (RelacyFences::membarrier) return true;
+  return passes<OtherProcess>(rl::sched_random, 200'000) && passes<PassingOn>(rl::sched_random, 300'000);
+}
+
 /// So many iterations that the rarest of the mistakes below is found several times.
 bool all_pass() {
   return passes<Pinning>(rl::sched_random, 100'000) && passes<Claiming>(rl::sched_random, 1'000'000) &&
-         passes<Sharing>(rl::sched_random, 100'000);
+         passes<Sharing>(rl::sched_random, 100'000) && others_pass();
 }
 
 int failures = 0;
@@ -199,6 +272,9 @@ int run() {
     expect(false, mode + ": no heavy fence");
     RelacyFences::heavy_is_missing = false;
   }
+  Tree::mutex_is_missing = true;
+  expect(false, "sequential: a pin passed on in the middle of a scan");
+  Tree::mutex_is_missing = false;
   RelacyFences::light_order = rl::mo_acq_rel;
   expect(false, "sequential: light fence seq_cst -> acq_rel");
   RelacyFences::light_order = rl::mo_seq_cst;

@@ -41,6 +41,9 @@ struct RelacyAtomics {
     bool compare_exchange_strong(T& expected, T value, rl::memory_order success, rl::memory_order failure) {
       return atomic_.compare_exchange_strong(expected, value, success, $, failure, $);
     }
+    bool compare_exchange_weak(T& expected, T value, rl::memory_order success, rl::memory_order failure) {
+      return atomic_.compare_exchange_weak(expected, value, success, $, failure, $);
+    }
 
    private:
     rl::atomic<T> atomic_;
@@ -60,6 +63,7 @@ struct RelacyAtomics {
   PERCH_RELACY_ORDER(next_chunk);
   PERCH_RELACY_ORDER(share);
   PERCH_RELACY_ORDER(drop_share);
+  PERCH_RELACY_ORDER(used_slots);
 #undef PERCH_RELACY_ORDER
 };
 
