@@ -82,6 +82,8 @@ void compare_rest(const Config& running, const Config& wanted, Points& points) {
   points.same(running.readers.checkpoint, wanted.readers.checkpoint, "readers.checkpoint", format_duration);
   points.same(running.readers.callback_deadline, wanted.readers.callback_deadline,
               "readers.callback_deadline", format_duration);
+  points.same(running.readers.retain_max_bytes, wanted.readers.retain_max_bytes, "readers.retain_max",
+              format_size);
   points.same(running.readers.retain_warning_bytes, wanted.readers.retain_warning_bytes,
               "readers.retain_warning", format_size);
   points.same(running.readers.restart, wanted.readers.restart, "readers.restart");

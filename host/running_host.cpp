@@ -53,9 +53,13 @@ Result<std::unique_ptr<RunningHost>> RunningHost::start(Config config,
 }
 
 RunningHost::RunningHost(Config config, tables::Catalog catalog, std::unique_ptr<tree::Store> store)
-    : config_(std::move(config)), catalog_(std::move(catalog)), store_(std::move(store)) {
-  readers_ = std::make_unique<readers::ReaderManager>(config_.readers, catalog_, store_->reads(), events_,
-                                                      [this] { return store_->retained_versions(); });
+    : config_(std::move(config)),
+      catalog_(std::move(catalog)),
+      store_(std::move(store)),
+      processes_(store_->reads(), events_, [this] { return store_->open_read_only(); }) {
+  readers_ = std::make_unique<readers::ReaderManager>(
+      config_.readers, catalog_, store_->reads(), events_, [this] { return store_->retained_versions(); },
+      &processes_);
   ingest_ = std::make_unique<ingest::Ingest>(*store_, catalog_, config_.ingest, [this] {
     readers_->drop_checkpoints();  // what they hold is the first thing to do without
     return readers::who_retains(readers::pinned_versions(store_->retained_versions(), readers_->pins()));
@@ -64,7 +68,8 @@ RunningHost::RunningHost(Config config, tables::Catalog catalog, std::unique_ptr
       control::Host{
           config_.name, PERCH_VERSION, unix_now_ns(), catalog_, *store_, *ingest_, *readers_, events_,
           config_.readers.probation,
-          [this](std::function<void(Result<control::ReloadReport>)> done) { reload(std::move(done)); }},
+          [this](std::function<void(Result<control::ReloadReport>)> done) { reload(std::move(done)); },
+          &processes_},
       control::ServerSpec{config_.control.socket, config_.control.mode, role_policy(config_.control)});
 }
 

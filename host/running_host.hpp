@@ -63,6 +63,7 @@ class RunningHost {
   tables::Catalog catalog_;
   const std::unique_ptr<tree::Store> store_;
   readers::EventHub events_;
+  readers::ReaderProcesses processes_;
   std::unique_ptr<readers::ReaderManager> readers_;
   std::unique_ptr<ingest::Ingest> ingest_;
   std::unique_ptr<control::Server> server_;

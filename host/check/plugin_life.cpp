@@ -23,7 +23,7 @@ PluginLife::PluginLife(Stage& stage, SampleTables& tables, std::string name, OnE
       name_(std::move(name)),
       on_error_(on_error),
       host_(stage.new_host()),
-      tables_(stage.manifest(), tables.catalog(), stage.manifest().id),
+      tables_(readers::bound_tables(stage.manifest(), tables.catalog()), stage.manifest().id),
       pins_(tables.reads(), tables_, notes_),
       proxy_(stage.plugin().api()) {
   if (auto started = thread_.start(stage.manifest().id, [this] { serve(); }); !started) {

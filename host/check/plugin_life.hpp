@@ -15,8 +15,8 @@
 #include "readers/joinable_thread.hpp"
 #include "readers/plugin_proxy.hpp"
 #include "readers/reader_instance.hpp"
-#include "readers/snapshot_access.hpp"
 #include "readers/step_pins.hpp"
+#include "reading/snapshot_access.hpp"
 
 namespace perch::check {
 
@@ -73,7 +73,7 @@ class PluginLife {
   const std::string name_;
   const OnError on_error_;
   WatchedHost& host_;
-  readers::BoundTables tables_;
+  reading::BoundTables tables_;
   readers::PinNotes notes_;
   readers::StepPins pins_;
   readers::PluginProxy proxy_;

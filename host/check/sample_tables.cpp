@@ -18,7 +18,7 @@ std::vector<tables::FieldSpec> specs_of(const tables::Layout& layout) {
   return specs;
 }
 
-Result<tables::TableSpec> table_spec(const readers::ManifestTable& table, Records records) {
+Result<tables::TableSpec> table_spec(const tables::WantedTable& table, Records records) {
   const auto key = tables::Layout::parse(table.key_layout);
   const auto value = tables::Layout::parse(table.value_layout);
   if (!key) return fail(key.error());

@@ -23,7 +23,7 @@ std::string manifest_text(const readers::Manifest& manifest) {
   }
   text += "\nstate    writes version " + std::to_string(manifest.state_version) + ", restores " +
           std::to_string(manifest.state_oldest) + " to " + std::to_string(manifest.state_version) + "\n";
-  for (const readers::ManifestTable& table : manifest.tables) {
+  for (const tables::WantedTable& table : manifest.tables) {
     text += "table    " + table.name + "\n" + layout_line("key    ", table.key_layout) +
             layout_line("value  ", table.value_layout);
   }

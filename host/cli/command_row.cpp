@@ -8,6 +8,7 @@
 #include "cli/commands.hpp"
 #include "cli/field_arguments.hpp"
 #include "cli/human_text.hpp"
+#include "cli/row_reader.hpp"
 #include "cli/text_table.hpp"
 
 namespace perch::cli {
@@ -64,20 +65,18 @@ struct GetOptions {
 
 Outcome<int> get(const Context& context, const GetOptions& options) {
   const Deadline deadline = context.deadline();
-  auto client = Client::connect(context.socket, deadline);
-  if (!client) return end_with(client.error());
-  const auto layout = client->call("table.layout", {{"table", options.table}}, deadline);
-  if (!layout) return end_with(layout.error());
-  const auto key = key_from_arguments(layout->at("key").at("fields"), options.key);
+  auto rows = RowReader::open(context.socket, options.table, deadline);
+  if (!rows) return end_with(rows.error());
+  const auto key = key_from_arguments(rows->layout().at("key").at("fields"), options.key);
   if (!key) return end_with(key.error());
-  const auto result = client->call("table.get", {{"table", options.table}, {"key", *key}}, deadline);
+  const auto result = rows->get(*key, deadline);
   if (!result) return end_with(result.error());
   if (context.json) print(*result);
   if (result->at("rows").empty()) {
     std::fprintf(stderr, "perch: table %s has no such row\n", options.table.c_str());
     return exit_failed;
   }
-  if (!context.json) print(rows_text(*layout, result->at("rows")));
+  if (!context.json) print(rows_text(rows->layout(), result->at("rows")));
   return exit_done;
 }
 
@@ -89,7 +88,7 @@ struct ScanOptions {
 };
 
 Outcome<Json> scan_params(const ScanOptions& options, const Json& key_fields) {
-  Json params{{"table", options.table}, {"reverse", options.reverse}};
+  Json params{{"reverse", options.reverse}};
   const std::pair<const char*, const Arguments*> bounds[]{
       {"from", &options.from}, {"to", &options.to}, {"prefix", &options.prefix}};
   for (const auto& [name, arguments] : bounds) {
@@ -113,23 +112,21 @@ void print_rows(const Context& context, const Json& layout, const Json& rows) {
 
 Outcome<int> scan(const Context& context, const ScanOptions& options) {
   const Deadline deadline = context.deadline();
-  auto client = Client::connect(context.socket, deadline);
-  if (!client) return end_with(client.error());
-  const auto layout = client->call("table.layout", {{"table", options.table}}, deadline);
-  if (!layout) return end_with(layout.error());
-  auto params = scan_params(options, layout->at("key").at("fields"));
+  auto reader = RowReader::open(context.socket, options.table, deadline);
+  if (!reader) return end_with(reader.error());
+  auto params = scan_params(options, reader->layout().at("key").at("fields"));
   if (!params) return end_with(params.error());
   constexpr std::uint64_t rows_per_request_max = 10'000;
   for (std::uint64_t left = options.limit;;) {
     (*params)["limit"] = std::min(left, rows_per_request_max);
-    const auto result = client->call("table.scan", *params, deadline);
+    const auto result = reader->scan(*params, deadline);
     if (!result) return end_with(result.error());
     const Json& rows = result->at("rows");
-    print_rows(context, *layout, rows);
+    print_rows(context, reader->layout(), rows);
     left -= std::min<std::uint64_t>(left, rows.size());
     if (!result->value("truncated", false)) return exit_done;
     if (left == 0) break;
-    // Other requests, other versions: rows stay in order, none comes twice.
+    // Through the socket other requests see other versions: rows stay in order, none comes twice.
     (*params)[options.reverse ? "to" : "from"] = result->at("last_key");
     (*params)[options.reverse ? "to_exclusive" : "from_exclusive"] = true;
   }

@@ -8,7 +8,6 @@
 #include <optional>
 #include <string>
 
-#include "cli/client.hpp"
 #include "cli/outcome.hpp"
 
 namespace perch::cli {

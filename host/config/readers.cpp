@@ -44,6 +44,7 @@ readers::ReadersSpec read_readers(ObjectReader& root, ConfigProblem& problem) {
   spec.callback_deadline = section.duration("callback_deadline", spec.callback_deadline, 10ms, 10min);
   spec.retain_warning_bytes =
       section.size("retain_warning", spec.retain_warning_bytes, 0, std::uint64_t{1} << 40);
+  spec.retain_max_bytes = section.size("retain_max", spec.retain_max_bytes, 0, std::uint64_t{1} << 40);
   read_restart(section, spec.restart, problem);
   const auto elements = section.elements("instances");
   if (elements.size() > instances_max) {

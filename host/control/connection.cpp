@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstring>
 
+#include "base/assert.hpp"
 #include "control/json_rpc.hpp"
 
 namespace perch::control {
@@ -35,23 +37,54 @@ void Connection::leave() {
   peer_left_ = true;
   subscription.reset();
   unsent_.clear();
+  parcels_.clear();
   sent_ = 0;
 }
 
-void Connection::send(std::string_view lines) {
+void Connection::send(std::string_view lines, std::vector<UniqueFd> descriptors) {
   if (peer_left_) return;
   if (unsent_bytes() == 0) last_taken_ = Clock::now();
   if (unsent_bytes() + lines.size() > unsent_bytes_max) {
     broken_ = true;
     return;
   }
+  if (!descriptors.empty()) parcels_.push_back({unsent_.size(), std::move(descriptors)});
   unsent_.append(lines);
+}
+
+/// As send(2): up to where the next descriptors go along, or from there on with them.
+ssize_t Connection::send_some() {
+  constexpr int flags = MSG_DONTWAIT | MSG_NOSIGNAL;
+  if (parcels_.empty() || parcels_.front().at > sent_) {
+    const std::size_t end = parcels_.empty() ? unsent_.size() : parcels_.front().at;
+    return ::send(fd(), unsent_.data() + sent_, end - sent_, flags);
+  }
+  constexpr std::size_t descriptors_max = 4;
+  const std::vector<UniqueFd>& descriptors = parcels_.front().descriptors;
+  PERCH_ASSERT(descriptors.size() <= descriptors_max, "a parcel of more descriptors than it has room for");
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(descriptors_max * sizeof(int))> control{};
+  iovec bytes{unsent_.data() + sent_, unsent_.size() - sent_};
+  msghdr message{};
+  message.msg_iov = &bytes;
+  message.msg_iovlen = 1;
+  message.msg_control = control.data();
+  message.msg_controllen = CMSG_SPACE(descriptors.size() * sizeof(int));
+  cmsghdr* const header = CMSG_FIRSTHDR(&message);
+  header->cmsg_level = SOL_SOCKET;
+  header->cmsg_type = SCM_RIGHTS;
+  header->cmsg_len = CMSG_LEN(descriptors.size() * sizeof(int));
+  for (std::size_t i = 0; i < descriptors.size(); ++i) {
+    const int descriptor = descriptors[i].get();
+    std::memcpy(CMSG_DATA(header) + i * sizeof descriptor, &descriptor, sizeof descriptor);
+  }
+  const ssize_t count = ::sendmsg(fd(), &message, flags);
+  if (count > 0) parcels_.pop_front();
+  return count;
 }
 
 void Connection::flush() {
   while (sent_ < unsent_.size() && !broken_) {
-    const ssize_t count =
-        ::send(fd(), unsent_.data() + sent_, unsent_.size() - sent_, MSG_DONTWAIT | MSG_NOSIGNAL);
+    const ssize_t count = send_some();
     if (count >= 0) {
       sent_ += static_cast<std::size_t>(count);
       last_taken_ = Clock::now();
@@ -63,6 +96,7 @@ void Connection::flush() {
   // Moving the rest only when it is the smaller part keeps the cost per byte constant.
   if (sent_ >= unsent_.size() - sent_) {
     unsent_.erase(0, sent_);
+    for (Parcel& parcel : parcels_) parcel.at -= sent_;
     sent_ = 0;
   }
 }
@@ -75,7 +109,8 @@ std::optional<Clock::time_point> Connection::stalled_since() {
 bool Connection::is_over() {
   if (broken_) return true;
   if (peer_left_) return !may_take_line();
-  return peer_finished_ && !lines_.has_line() && pending.empty() && unsent_bytes() == 0 && !subscription;
+  return peer_finished_ && !lines_.has_line() && pending.empty() && unsent_bytes() == 0 && !subscription &&
+         !attachment;
 }
 
 void Connection::pump_events() {

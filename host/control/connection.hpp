@@ -4,16 +4,21 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
+
+#include <sys/types.h>
 
 #include "base/unique_fd.hpp"
 #include "control/line_splitter.hpp"
 #include "control/role.hpp"
 #include "readers/event_hub.hpp"
+#include "readers/reader_processes.hpp"
 
 namespace perch::control {
 
@@ -28,6 +33,7 @@ using Clock = std::chrono::steady_clock;
 struct PendingRequest {
   std::optional<std::string> id;  ///< JSON text; none: nobody waits for the answer
   Clock::time_point deadline;
+  std::vector<UniqueFd> descriptors = {};  ///< to go with the answer
 };
 
 /// For the server's thread alone.
@@ -45,8 +51,8 @@ class Connection {
 
   /// Takes what has arrived, at most `bytes_max`.
   void receive(std::size_t bytes_max);
-  /// Queues whole lines.
-  void send(std::string_view lines);
+  /// Queues whole lines; the descriptors arrive with the first byte of them (unix(7), SCM_RIGHTS).
+  void send(std::string_view lines, std::vector<UniqueFd> descriptors = {});
   /// Gives the system as much as it takes.
   void flush();
   void break_off() { broken_ = true; }
@@ -72,14 +78,24 @@ class Connection {
   bool is_over();
 
   /// Whether it may be closed to make room for somebody else: nobody waits for anything on it.
-  bool is_idle() const noexcept { return pending.empty() && !subscription && unsent_bytes() == 0; }
+  bool is_idle() const noexcept {
+    return pending.empty() && !subscription && !attachment && unsent_bytes() == 0;
+  }
   bool has_asked() const noexcept { return has_asked_; }                     ///< it has ever sent a request
   Clock::time_point last_request() const noexcept { return last_request_; }  ///< or when it connected
 
   std::map<std::uint64_t, PendingRequest> pending;  ///< by ticket
   std::shared_ptr<readers::Subscription> subscription;
+  readers::ReaderProcesses::Attachment
+      attachment;  ///< the peer maps the tree, for as long as it is connected
 
  private:
+  /// Descriptors on their way, and the unsent byte that they go with.
+  struct Parcel {
+    std::size_t at;
+    std::vector<UniqueFd> descriptors;
+  };
+  ssize_t send_some();
   bool is_full() const {
     return pending.size() >= requests_under_way_max || unsent_bytes() >= unsent_pause_bytes;
   }
@@ -92,6 +108,7 @@ class Connection {
   LineSplitter lines_{request_bytes_max};
   std::string unsent_;
   std::size_t sent_ = 0;
+  std::deque<Parcel> parcels_;
   Clock::time_point last_taken_ = Clock::now();  // when the peer last took bytes, or had none to take
   Clock::time_point last_request_ = Clock::now();
   bool has_asked_ = false;

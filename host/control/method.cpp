@@ -66,7 +66,8 @@ const char* to_string(ParameterType type) noexcept {
 const std::vector<Method>& all_methods() {
   static const std::vector<Method> methods = [] {
     std::vector<Method> all;
-    for (const auto table : {host_methods(), reader_methods(), table_methods(), event_methods()}) {
+    for (const auto table :
+         {host_methods(), reader_methods(), table_methods(), event_methods(), client_methods()}) {
       all.insert(all.end(), table.begin(), table.end());
     }
     return all;

@@ -55,6 +55,9 @@ class Call {
     pending_.deadline += std::chrono::duration_cast<Clock::duration>(extra);
   }
 
+  /// These go with the answer, which must be a result.
+  void give(std::vector<UniqueFd> descriptors) const { pending_.descriptors = std::move(descriptors); }
+
   const Host& host;
   Connection& connection;
   const std::shared_ptr<Mailbox>& mailbox;
@@ -78,6 +81,7 @@ std::span<const Method> host_methods();
 std::span<const Method> reader_methods();
 std::span<const Method> table_methods();
 std::span<const Method> event_methods();
+std::span<const Method> client_methods();
 
 /// All of them, in the order above.
 const std::vector<Method>& all_methods();

@@ -1,19 +1,10 @@
 // table.*: layouts and rows, read from a pinned snapshot.
-#include <algorithm>
-#include <array>
-
 #include "control/method.hpp"
-#include "control/row_range.hpp"
 #include "control/status_json.hpp"
-#include "tables/record_json.hpp"
-#include "tree/cursor.hpp"
+#include "tables/row_query.hpp"
 
 namespace perch::control {
 namespace {
-
-constexpr std::uint64_t rows_default = 100;
-constexpr std::uint64_t rows_max = 10'000;
-constexpr std::size_t rows_bytes_max = std::size_t{1} << 20;  // the last row may go over it
 
 Result<tables::TablePtr> find_table(const Call& call) {
   const std::string name = call.text("table");
@@ -75,83 +66,22 @@ void layout(const Call& call) {
                            {"value", to_json((*table)->value())}}));
 }
 
-/// Rows as they go into the answer: {"version":7,"rows":[{…},{…}]
-class RowsText {
- public:
-  explicit RowsText(tree::Version version)
-      : text_(R"({"version":)" + std::to_string(version) + R"(,"rows":[)") {}
-  bool is_full() const { return text_.size() >= rows_bytes_max; }
-  void add(const std::string& row) {
-    if (!empty_) text_ += ',';
-    empty_ = false;
-    text_ += row;
-  }
-  std::string finish(const std::string& members) { return std::move(text_) + "]" + members + "}"; }
-
- private:
-  std::string text_;
-  bool empty_ = true;
-};
-
 void get(const Call& call) {
   const auto table = find_table(call);
   if (!table) return call.answer(fail(table.error()));
-  const tables::Table& t = **table;
-  std::vector<std::byte> record(t.key().size());
-  if (const auto read = tables::record_from_json(t.key(), *call.find("key"), record.data()); !read) {
-    return call.answer(fail(ErrorKind::usage, "key: " + read.error().message, read.error().details));
-  }
-  std::array<std::uint64_t, tree::key_words_max> words{};
-  if (!t.codec().encode(record.data(), words.data())) {
-    return call.answer(fail(ErrorKind::usage, "key: NaN cannot be part of a key"));
-  }
   const tree::SharedSnapshot snapshot = call.host.store.reads().acquire();
-  RowsText rows(snapshot->snapshot().version());
-  if (const std::byte* value = snapshot->snapshot().get(t.index(), words.data())) {
-    t.codec().decode(words.data(), record.data());  // −0.0 in the request is +0.0 in the table
-    rows.add(tables::row_json(t, record.data(), value));
-  }
-  call.answer(rows.finish(""));
-}
-
-/// The rows of the range up to the bounds; says so, with the key to go on from, when there would be more.
-std::string scan_rows(const tables::Table& table, const tree::Snapshot& snapshot, const RowRange& range,
-                      bool reverse, std::uint64_t limit) {
-  tree::Cursor cursor(snapshot, table.index(), range.low.bound(), range.high.bound(), reverse);
-  RowsText rows(snapshot.version());
-  std::vector<std::byte> record(table.key().size());
-  std::array<std::uint64_t, tree::key_words_max> words{};
-  for (std::uint64_t count = 0;;) {
-    const tree::Run run = cursor.next();
-    if (run.count == 0) return rows.finish("");
-    for (std::uint32_t row = 0; row < run.count; ++row, ++count) {
-      if (count == limit || rows.is_full()) {
-        std::string last_key;
-        if (count > 0) tables::append_members(table.key(), record.data(), last_key);
-        return rows.finish(R"(,"truncated":true,"last_key":{)" + last_key + "}");
-      }
-      run.copy_key(row, table.codec().words(), words.data());
-      table.codec().decode(words.data(), record.data());
-      rows.add(tables::row_json(table, record.data(),
-                                run.values + static_cast<std::ptrdiff_t>(row) * run.value_stride));
-    }
-  }
+  call.answer(tables::get_rows(**table, snapshot->snapshot(), *call.find("key")));
 }
 
 void scan(const Call& call) {
   const auto table = find_table(call);
   if (!table) return call.answer(fail(table.error()));
-  std::uint64_t limit = rows_default;
-  if (const nlohmann::json* given = call.find("limit")) limit = given->get<std::uint64_t>();
-  if (limit == 0 || limit > rows_max) {
-    return call.answer(fail(ErrorKind::usage, "limit: give 1 to " + std::to_string(rows_max) +
-                                                  "; go on from \"last_key\" for more rows"));
-  }
-  const auto range = RowRange::make(**table, {call.find("from"), call.find("to"), call.find("prefix"),
-                                              call.flag("from_exclusive"), call.flag("to_exclusive")});
-  if (!range) return call.answer(fail(range.error()));
+  tables::ScanRequest request{{call.find("from"), call.find("to"), call.find("prefix"),
+                               call.flag("from_exclusive"), call.flag("to_exclusive")},
+                              call.flag("reverse")};
+  if (const nlohmann::json* given = call.find("limit")) request.limit = given->get<std::uint64_t>();
   const tree::SharedSnapshot snapshot = call.host.store.reads().acquire();
-  call.answer(scan_rows(**table, snapshot->snapshot(), *range, call.flag("reverse"), limit));
+  call.answer(tables::scan_rows(**table, snapshot->snapshot(), request));
 }
 
 const Parameter table_name{"table", ParameterType::text, true, "the table"};

@@ -38,6 +38,7 @@ struct Server::Parts {
   int poll_timeout_ms(Clock::time_point now);
   bool wait();
   void accept_peers();
+  std::size_t unattached() const;
   bool make_room();
   void turn_away(const UniqueFd& peer, const Error& why);
   void serve_requests(Connection& connection);
@@ -57,7 +58,7 @@ struct Server::Parts {
   std::thread thread;
 
   std::vector<std::unique_ptr<Connection>> connections;
-  std::vector<pollfd> descriptors;  // mailbox, listener, then the connections in their order
+  std::vector<pollfd> descriptors;  // mailbox, listener, the connections in their order, ended processes
   std::uint64_t last_id = 0;        // of connections and tickets
   Clock::time_point accept_again{};
 };
@@ -141,12 +142,21 @@ bool Server::Parts::wait() {
         (connection->may_receive() ? POLLIN : 0) | (connection->unsent_bytes() > 0 ? POLLOUT : 0);
     descriptors.push_back({connection->fd(), static_cast<short>(events), 0});
   }
+  for (const auto& connection : connections) {
+    if (connection->attachment) descriptors.push_back({connection->attachment.pidfd(), POLLIN, 0});
+  }
   if (::poll(descriptors.data(), descriptors.size(), poll_timeout_ms(now)) < 0) return false;  // a signal
   if (descriptors[0].revents != 0) mailbox->clear();
   for (std::size_t i = 0; i < connections.size(); ++i) {
     const short events = descriptors[i + 2].revents;
     if (events & POLLIN) connections[i]->receive(receive_bytes_per_turn);
     if (events & (POLLHUP | POLLERR)) connections[i]->leave();
+  }
+  // A process that has ended has no pins any more, whoever else may still hold its socket.
+  auto ended = descriptors.begin() + static_cast<std::ptrdiff_t>(connections.size()) + 2;
+  for (auto& connection : connections) {
+    if (!connection->attachment) continue;
+    if ((ended++)->revents != 0) connection->break_off();
   }
   return descriptors[1].revents != 0;
 }
@@ -155,7 +165,7 @@ void Server::Parts::accept_peers() {
   for (std::size_t accepted = 0; accepted < connections_max; ++accepted) {
     // Those just accepted may be gone already, or may want something: look at them before anybody is turned
     // away or closed.
-    if (accepted > 0 && connections.size() >= connections_max) return;
+    if (accepted > 0 && unattached() >= connections_max) return;
     auto peer = listener->accept();
     if (!peer) {
       spdlog::warn("control: {}; trying again in {}", peer.error().message, format_duration(accept_pause));
@@ -170,7 +180,7 @@ void Server::Parts::accept_peers() {
                         {}});
       continue;
     }
-    if (connections.size() >= connections_max && !make_room()) {
+    if (unattached() >= connections_max && !make_room()) {
       turn_away(*peer, {ErrorKind::exhausted,
                         "the host has " + std::to_string(connections_max) +
                             " control connections already, all of them busy; try again later",
@@ -183,6 +193,12 @@ void Server::Parts::accept_peers() {
     connection->send(to_text(greeting) + "\n");
     connections.push_back(std::move(connection));
   }
+}
+
+/// Connections that count for connections_max: processes that map the tree are counted elsewhere.
+std::size_t Server::Parts::unattached() const {
+  return static_cast<std::size_t>(std::count_if(connections.begin(), connections.end(),
+                                                [](const auto& each) { return !each->attachment; }));
 }
 
 /// Closes the connection that is least likely to be missed: the oldest that never asked anything, else the
@@ -283,8 +299,11 @@ void Server::Parts::deliver(Connection& connection, std::uint64_t ticket, const 
   if (pending == connection.pending.end()) return;  // it took too long and has been answered
   connection.pump_events();                         // what led to an answer is told before it
   if (const auto& id = pending->second.id) {
-    connection.send(result ? result_line(*id, *result)
-                           : error_line(*id, code_of(result.error().kind), result.error()));
+    if (result) {
+      connection.send(result_line(*id, *result), std::move(pending->second.descriptors));
+    } else {
+      connection.send(error_line(*id, code_of(result.error().kind), result.error()));
+    }
   }
   connection.pending.erase(pending);
 }

@@ -18,6 +18,7 @@
 #include "ingest/ingest.hpp"
 #include "readers/event_hub.hpp"
 #include "readers/reader_manager.hpp"
+#include "readers/reader_processes.hpp"
 #include "tables/catalog.hpp"
 #include "tree/store.hpp"
 
@@ -46,6 +47,7 @@ struct Host {
       std::chrono::seconds(5);  ///< the configured one: a swap may take so much longer
   /// Begins a reload and returns; `done` is called when it is over, on another thread.
   std::function<void(std::function<void(Result<ReloadReport>)> done)> reload = {};
+  readers::ReaderProcesses* processes = nullptr;  ///< null: no other process may map the tree
 };
 
 struct ServerSpec {
@@ -58,10 +60,10 @@ struct ServerSpec {
 
 /// One thread for all connections.
 ///
-/// Bounds: 64 connections; 1 MiB per request line; 32 requests under way per connection, further lines wait;
-/// `request_time_max` per request. A peer that does not take its replies: at 1 MiB unsent its further
-/// requests wait and its events are dropped and counted, after `stall_time_max` with requests waiting, or at
-/// 4 MiB, it is closed.
+/// Bounds: 64 connections, and those of processes that map the tree (ReaderProcesses::processes_max); 1 MiB
+/// per request line; 32 requests under way per connection, further lines wait; `request_time_max` per
+/// request. A peer that does not take its replies: at 1 MiB unsent its further requests wait and its events
+/// are dropped and counted, after `stall_time_max` with requests waiting, or at 4 MiB, it is closed.
 ///
 /// Thread safety: open, start and stop from one thread.
 class Server {

@@ -4,8 +4,8 @@
 #include <nlohmann/json.hpp>
 
 #include "base/log.hpp"
-#include "readers/snapshot_access.hpp"
 #include "readers/text.hpp"
+#include "reading/snapshot_access.hpp"
 
 namespace perch::readers {
 namespace {
@@ -32,6 +32,12 @@ spdlog::level::level_enum to_spdlog(std::int32_t level) {
       return spdlog::level::err;
   }
 }
+
+/// Wherever readers run, what they do wrong is told in the log.
+[[maybe_unused]] const bool breaches_are_logged = [] {
+  reading::RuleBreaches::tell_to([](const std::string& line) { spdlog::error("{}", line); });
+  return true;
+}();
 
 }  // namespace
 
@@ -63,7 +69,7 @@ HostServices::HostServices(std::string reader, std::uint64_t generation, EventHu
   host_.wake_every = [](void* context, std::uint64_t interval_ns) noexcept {
     self(context).wake_every(interval_ns);
   };
-  fill_snapshot_functions(host_);
+  reading::fill_snapshot_functions(host_);
 }
 
 void HostServices::silence() {

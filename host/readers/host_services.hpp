@@ -13,7 +13,7 @@
 #include "readers/event_hub.hpp"
 #include "readers/live_stats.hpp"
 #include "readers/rate_limit.hpp"
-#include "readers/rule_breaches.hpp"
+#include "reading/rule_breaches.hpp"
 
 namespace perch::readers {
 
@@ -55,7 +55,7 @@ class HostServices {
   void update_metric(MetricKind kind, const char* function, perch_string name, double value);
   void wake_every(std::uint64_t interval_ns);
 
-  const RuleBreaches breaches_;
+  const reading::RuleBreaches breaches_;
   const std::string reader_;
   const std::uint64_t generation_;
   const std::shared_ptr<LiveStats> stats_;

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "base/result.hpp"
-#include "readers/rule_breaches.hpp"
+#include "reading/rule_breaches.hpp"
 
 namespace perch::readers {
 
@@ -75,7 +75,7 @@ class InstanceGuard : public std::enable_shared_from_this<InstanceGuard> {
   /// In words, with the stack. Only once has_crashed.
   Error crash_error() const;
 
-  const RuleBreaches& breaches() const noexcept { return breaches_; }
+  const reading::RuleBreaches& breaches() const noexcept { return breaches_; }
 
   PluginThreads& threads() const noexcept { return *threads_; }
 
@@ -84,7 +84,7 @@ class InstanceGuard : public std::enable_shared_from_this<InstanceGuard> {
   const std::string plugin_;
   const std::vector<CodeRange> code_;
   const std::function<void()> on_crash_;
-  const RuleBreaches breaches_;
+  const reading::RuleBreaches breaches_;
   const std::shared_ptr<PluginThreads> threads_;
 
   std::atomic<bool> parking_{false};  // somebody writes crash_, or has

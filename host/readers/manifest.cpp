@@ -148,8 +148,8 @@ Result<void> read_tables(const Json& list, Manifest& manifest) {
   if (list.size() > tree::tables_max)
     return refuse("names more than " + std::to_string(tree::tables_max) + " tables");
   for (const Json& entry : list) {
-    ManifestTable table{entry.at("name").get<std::string>(), entry.at("key").get<std::string>(),
-                        entry.at("value").get<std::string>()};
+    tables::WantedTable table{entry.at("name").get<std::string>(), entry.at("key").get<std::string>(),
+                              entry.at("value").get<std::string>()};
     // The rules for names of fields are those for names of tables.
     if (!tables::Layout::make({{table.name, "int8"}}, false)) {
       return refuse(

@@ -10,14 +10,9 @@
 
 #include "base/result.hpp"
 #include "tables/catalog.hpp"
+#include "tables/fit.hpp"
 
 namespace perch::readers {
-
-struct ManifestTable {
-  std::string name;
-  std::string key_layout;    ///< canonical text
-  std::string value_layout;  ///< canonical text
-};
 
 struct Manifest {
   std::uint32_t abi = 0;
@@ -27,7 +22,7 @@ struct Manifest {
   std::string version;
   std::uint32_t state_version = 1;
   std::uint32_t state_oldest = 1;
-  std::vector<ManifestTable> tables;
+  std::vector<tables::WantedTable> tables;
   std::string config_schema;  ///< JSON text
   std::string text;           ///< the note's descriptor, byte for byte
   std::string found_in;       ///< where in the file the note was, in words; "" when it came from a text
@@ -47,9 +42,9 @@ Result<Manifest> read_manifest(int fd, const std::filesystem::path& name);
 Result<Manifest> parse_manifest(std::string_view text);
 
 /// Whether this host offers as much of the interface as the plugin was built with, and the plugin's tables
-/// fit the host's (equal key layouts; each of its value fields with the same name, type and offset, size and
-/// alignment at most the host's). The error is `incompatible` with one detail line per difference and the
-/// command that makes the right header.
+/// fit the host's (tables::check_fit). The error is `incompatible`, with details.
 Result<void> check_compatible(const Manifest& manifest, const tables::Catalog& catalog);
+/// The catalog's tables in the order of the manifest, which has been checked against it.
+std::vector<tables::TablePtr> bound_tables(const Manifest& manifest, const tables::Catalog& catalog);
 
 }  // namespace perch::readers

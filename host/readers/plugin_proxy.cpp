@@ -8,8 +8,8 @@
 #include "base/assert.hpp"
 #include "readers/instance_guard.hpp"
 #include "readers/interposed_libc.hpp"
-#include "readers/rule_breaches.hpp"
 #include "readers/text.hpp"
+#include "reading/rule_breaches.hpp"
 
 namespace perch::readers {
 namespace {
@@ -136,7 +136,8 @@ Result<std::string> PluginProxy::save() {
 perch_result PluginProxy::write(void* context, const void* bytes, std::size_t size) noexcept {
   auto& self = *static_cast<PluginProxy*>(context);
   if (std::this_thread::get_id() != self.thread_) {
-    RuleBreaches::of_this_thread().report("perch_state_sink.write", "on another thread than the reader's");
+    reading::RuleBreaches::of_this_thread().report("perch_state_sink.write",
+                                                   "on another thread than the reader's");
     return PERCH_FAILED;
   }
   try {
@@ -149,7 +150,7 @@ perch_result PluginProxy::write(void* context, const void* bytes, std::size_t si
 /// What was refused once stays refused: a state with a hole in it is none.
 perch_result PluginProxy::append(const void* bytes, std::size_t size) {
   if (!is_saving_) {
-    RuleBreaches::of_this_thread().report("perch_state_sink.write", "after save has returned");
+    reading::RuleBreaches::of_this_thread().report("perch_state_sink.write", "after save has returned");
     return PERCH_FAILED;
   }
   if (!refusal_.empty()) return PERCH_FAILED;

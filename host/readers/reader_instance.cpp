@@ -43,7 +43,7 @@ ReaderInstance::ReaderInstance(const HostParts& host, std::shared_ptr<PluginLibr
       library_(std::move(library)),
       guard_(std::make_shared<InstanceGuard>(reader_, library_->label(), library_->code(),
                                              library_->threads(), on_fault_)),
-      tables_(library_->manifest(), host.catalog, reader_),
+      tables_(bound_tables(library_->manifest(), host.catalog), reader_),
       services_(reader_, library_->generation(), host.events, stats_),
       pins_(reads_, tables_, stats_->pins),
       proxy_(library_->api(), &stats_->callback) {

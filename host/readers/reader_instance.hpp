@@ -22,9 +22,9 @@
 #include "readers/plugin_library.hpp"
 #include "readers/plugin_proxy.hpp"
 #include "readers/saved_state.hpp"
-#include "readers/snapshot_access.hpp"
 #include "readers/step_pins.hpp"
 #include "readers/watchdog.hpp"
+#include "reading/snapshot_access.hpp"
 
 namespace perch::readers {
 
@@ -148,7 +148,7 @@ class ReaderInstance : public std::enable_shared_from_this<ReaderInstance> {
   const std::shared_ptr<PluginLibrary> library_;
   const std::shared_ptr<LiveStats> stats_ = std::make_shared<LiveStats>();
   const std::shared_ptr<InstanceGuard> guard_;
-  const BoundTables tables_;
+  const reading::BoundTables tables_;
 
   // Of the reader's thread.
   HostServices services_;  // its C functions: of any thread

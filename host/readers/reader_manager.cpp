@@ -18,6 +18,7 @@
 #include "readers/interposed_libc.hpp"
 #include "readers/lifecycle.hpp"
 #include "readers/plugin_folder.hpp"
+#include "readers/reader_processes.hpp"
 #include "readers/status_board.hpp"
 #include "readers/watchdog.hpp"
 
@@ -61,15 +62,16 @@ struct ReaderManager::Parts {
   using Request = std::function<void(Lifecycle*)>;
 
   Parts(ReadersSpec given, const tables::Catalog& tables, tree::ReadSide& read_side, EventHub& hub,
-        std::function<std::vector<tree::RetainedVersion>()> retained)
+        std::function<std::vector<tree::RetainedVersion>()> retained, ReaderProcesses* reader_processes)
       : spec(std::move(given)),
         catalog(tables),
         reads(read_side),
         events(hub),
         wake_fd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
         watchdog(
-            {spec.callback_deadline, spec.retain_warning_bytes}, events, [this] { return board.pins(); },
-            std::move(retained)) {}
+            {spec.callback_deadline, spec.retain_warning_bytes}, events, [this] { return pins(); },
+            std::move(retained), [this](const std::vector<PinnedVersion>& versions) { enforce(versions); }),
+        processes(reader_processes) {}
 
   void wake() const noexcept {
     const std::uint64_t one = 1;
@@ -77,6 +79,8 @@ struct ReaderManager::Parts {
         ::write(wake_fd.get(), &one, sizeof one));  // fails only when it is full of wakes already
   }
   void ask(Request request);
+  std::vector<PinHolder> pins() const;
+  void enforce(const std::vector<PinnedVersion>& versions) const;
   std::deque<Request> take_requests();
   void run(DisabledReaders disabled, std::promise<void> settled);
   std::optional<InstanceChange> take_instances();
@@ -90,6 +94,7 @@ struct ReaderManager::Parts {
   const UniqueFd wake_fd;
   StatusBoard board;
   Watchdog watchdog;                   // behind what it looks at
+  ReaderProcesses* const processes;    // null: none
   std::optional<PluginFolder> folder;  // the manager thread's, once it runs
   std::thread thread;
   std::atomic<bool> left_threads{false};
@@ -113,6 +118,16 @@ void ReaderManager::Parts::ask(Request request) {
     }
   }
   request(nullptr);
+}
+
+std::vector<PinHolder> ReaderManager::Parts::pins() const {
+  std::vector<PinHolder> pins = board.pins();
+  if (processes != nullptr) processes->add_pins(pins);
+  return pins;
+}
+
+void ReaderManager::Parts::enforce(const std::vector<PinnedVersion>& versions) const {
+  if (processes != nullptr) processes->enforce(versions, spec.retain_max_bytes);
 }
 
 std::deque<ReaderManager::Parts::Request> ReaderManager::Parts::take_requests() {
@@ -183,8 +198,10 @@ void ReaderManager::Parts::run(DisabledReaders disabled, std::promise<void> sett
 // ---- ReaderManager
 
 ReaderManager::ReaderManager(ReadersSpec spec, const tables::Catalog& catalog, tree::ReadSide& reads,
-                             EventHub& events, std::function<std::vector<tree::RetainedVersion>()> retained)
-    : parts_(std::make_unique<Parts>(std::move(spec), catalog, reads, events, std::move(retained))) {}
+                             EventHub& events, std::function<std::vector<tree::RetainedVersion>()> retained,
+                             ReaderProcesses* processes)
+    : parts_(
+          std::make_unique<Parts>(std::move(spec), catalog, reads, events, std::move(retained), processes)) {}
 
 ReaderManager::~ReaderManager() { stop(); }
 
@@ -326,7 +343,7 @@ void ReaderManager::catch_up() {
 
 std::vector<std::string> ReaderManager::degraded() const { return parts_->board.degraded(); }
 
-std::vector<PinHolder> ReaderManager::pins() const { return parts_->board.pins(); }
+std::vector<PinHolder> ReaderManager::pins() const { return parts_->pins(); }
 
 std::vector<ReaderStatus> ReaderManager::readers() const { return parts_->board.readers(); }
 

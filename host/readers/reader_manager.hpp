@@ -20,6 +20,8 @@
 
 namespace perch::readers {
 
+class ReaderProcesses;
+
 struct InstanceSpec {
   std::string name;
   std::string plugin;         ///< plugin id
@@ -54,6 +56,9 @@ struct ReadersSpec {
   std::chrono::nanoseconds callback_deadline = std::chrono::seconds(10);
   /// A version that a reader holds for longer than the deadline is reported when so many bytes hang on it.
   std::uint64_t retain_warning_bytes = std::uint64_t{256} << 20;
+  /// A process that holds back more than this is killed, a second after it was warned; 0: never. Readers on
+  /// threads are only warned.
+  std::uint64_t retain_max_bytes = 0;
 };
 
 /// How a reader is to be swapped.
@@ -130,8 +135,10 @@ class ReaderManager {
 
   /// `retained`: what hangs on pinned versions, for the watchdog; thread safe. Empty: it says nothing of
   /// that.
+  /// `processes`: those that read the tree; null: nobody does but this process. It outlives this.
   ReaderManager(ReadersSpec spec, const tables::Catalog& catalog, tree::ReadSide& reads, EventHub& events,
-                std::function<std::vector<tree::RetainedVersion>()> retained = {});
+                std::function<std::vector<tree::RetainedVersion>()> retained = {},
+                ReaderProcesses* processes = nullptr);
   ~ReaderManager();
 
   /// Starts the manager thread; returns when the instances of the config and the files of the folder have
@@ -176,7 +183,8 @@ class ReaderManager {
   /// Generations that should be gone and are not, since their code may still run: reasons to restart the host
   /// when convenient. Empty: none.
   std::vector<std::string> degraded() const;
-  /// Every pin of every generation that is still there: running, suspended, or hanging on its way out.
+  /// Every pin of every generation that is still there, running, suspended, or hanging on its way out, and of
+  /// every process that reads.
   std::vector<PinHolder> pins() const;
 
  private:

@@ -5,7 +5,8 @@
 
 namespace perch::readers {
 
-StepPins::StepPins(tree::ReadSide& reads, const BoundTables& tables, PinNotes& notes) : reads_(reads) {
+StepPins::StepPins(tree::ReadSide& reads, const reading::BoundTables& tables, PinNotes& notes)
+    : reads_(reads) {
   for (std::size_t i = 0; i < notes.size(); ++i) {
     sides_[i].snapshot.tables = &tables;
     sides_[i].note = &notes[i];

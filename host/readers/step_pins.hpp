@@ -4,7 +4,7 @@
 #include <chrono>
 
 #include "readers/pin_notes.hpp"
-#include "readers/snapshot_access.hpp"
+#include "reading/snapshot_access.hpp"
 #include "tree/pins.hpp"
 
 namespace perch::readers {
@@ -20,7 +20,7 @@ class StepPins {
   using Time = std::chrono::steady_clock::time_point;
 
   /// `notes`: where others see what is pinned.
-  StepPins(tree::ReadSide& reads, const BoundTables& tables, PinNotes& notes);
+  StepPins(tree::ReadSide& reads, const reading::BoundTables& tables, PinNotes& notes);
 
   /// The next step begins at this version; null: at version 0. Before the first step, or after
   /// `share_current`.

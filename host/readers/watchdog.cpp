@@ -22,8 +22,13 @@ constexpr nanoseconds look_every_min = milliseconds(5);
 }  // namespace
 
 Watchdog::Watchdog(WatchdogSpec spec, EventHub& events, std::function<std::vector<PinHolder>()> pins,
-                   std::function<std::vector<tree::RetainedVersion>()> retained)
-    : spec_(spec), events_(events), pins_(std::move(pins)), retained_(std::move(retained)) {}
+                   std::function<std::vector<tree::RetainedVersion>()> retained,
+                   std::function<void(const std::vector<PinnedVersion>&)> enforce)
+    : spec_(spec),
+      events_(events),
+      pins_(std::move(pins)),
+      retained_(std::move(retained)),
+      enforce_(std::move(enforce)) {}
 
 Watchdog::~Watchdog() { stop(); }
 
@@ -114,7 +119,9 @@ void Watchdog::report_end(Watched& watched) {
 void Watchdog::look_at_versions() {
   if (!retained_) return;
   std::vector<Retaining> still;
-  for (const PinnedVersion& pinned : pinned_versions(retained_(), pins_())) {
+  const std::vector<PinnedVersion> versions = pinned_versions(retained_(), pins_());
+  if (enforce_) enforce_(versions);
+  for (const PinnedVersion& pinned : versions) {
     if (pinned.bytes < std::max<std::uint64_t>(spec_.retain_warning_bytes, 1)) continue;
     for (const PinHolder& holder : pinned.holders) {
       if (holder.held_for < spec_.callback_deadline || holder.what == "checkpoint") continue;

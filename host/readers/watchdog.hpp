@@ -31,9 +31,11 @@ struct WatchdogSpec {
 class Watchdog {
  public:
   /// `pins` and `retained`: who holds which version, and what hangs on it; both thread safe, and they outlive
-  /// this. `retained` may be empty: then nothing is said of versions.
+  /// this. `retained` may be empty: then nothing is said of versions. `enforce`: does what must be done about
+  /// those that hold too much.
   Watchdog(WatchdogSpec spec, EventHub& events, std::function<std::vector<PinHolder>()> pins,
-           std::function<std::vector<tree::RetainedVersion>()> retained);
+           std::function<std::vector<tree::RetainedVersion>()> retained,
+           std::function<void(const std::vector<PinnedVersion>&)> enforce = {});
   ~Watchdog();
 
   void start();
@@ -69,6 +71,7 @@ class Watchdog {
   EventHub& events_;
   const std::function<std::vector<PinHolder>()> pins_;
   const std::function<std::vector<tree::RetainedVersion>()> retained_;
+  const std::function<void(const std::vector<PinnedVersion>&)> enforce_;
   std::thread thread_;
 
   std::vector<Retaining> retaining_;  // reported, and still so; the watchdog's thread

@@ -70,10 +70,9 @@ void Reclaimer::look_at_pins(Version published, const ReadSide& reads) {
       known->blocked = DroppedChunks::List{};
       continue;
     }
-    const std::uint32_t age = static_cast<std::uint32_t>(published) - word_version_low(word);
     // A reader between its two loads may show a word long gone; it will see so itself and retry. Such a word,
     // when it looks younger than what is published, pins nothing.
-    if (age <= published) pinned_.push_back({word, published - age, {}});
+    if (const auto version = version_of_word(word, published)) pinned_.push_back({word, *version, {}});
   }
   for (Pinned& gone : before_) DroppedChunks::splice(again_, gone.blocked);
   std::sort(pinned_.begin(), pinned_.end(),

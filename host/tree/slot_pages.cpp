@@ -84,4 +84,10 @@ bool SlotPages::hand_over(SlotPageId id, std::uint64_t word) {
   return true;
 }
 
+std::optional<Version> version_of_word(std::uint64_t word, Version published) noexcept {
+  const std::uint32_t age = static_cast<std::uint32_t>(published) - word_version_low(word);
+  if (age > published) return std::nullopt;
+  return published - age;
+}
+
 }  // namespace perch::tree

@@ -78,4 +78,8 @@ class SlotPages {
   SlotPageId last_id_ = 0;
 };
 
+/// The version that a published word names, `published` being a newer one. Nothing: it names none that has
+/// been published, as a process's word may.
+std::optional<Version> version_of_word(std::uint64_t word, Version published) noexcept;
+
 }  // namespace perch::tree

@@ -9,17 +9,11 @@ tables::Catalog make_catalog(std::size_t value_words) {
   return tables::Catalog::make({{"rows", {{"key", "uint64"}}, {{"words", words}}, {}}}).value();
 }
 
-readers::Manifest make_manifest() {
-  readers::Manifest manifest;
-  manifest.tables = {{"rows", "", ""}};
-  return manifest;
-}
-
 }  // namespace
 
 PluginView::PluginView(std::size_t value_words)
-    : catalog_(make_catalog(value_words)), tables_(make_manifest(), catalog_, "perch_bench") {
-  readers::fill_snapshot_functions(host_);
+    : catalog_(make_catalog(value_words)), tables_({catalog_.tables()[0]}, "perch_bench") {
+  reading::fill_snapshot_functions(host_);
   snapshot_.tables = &tables_;
 }
 

@@ -4,7 +4,7 @@
 #include <cstddef>
 
 #include "perch/plugin.h"
-#include "readers/snapshot_access.hpp"
+#include "reading/snapshot_access.hpp"
 #include "tables/catalog.hpp"
 #include "tree/snapshot.hpp"
 
@@ -24,7 +24,7 @@ class PluginView {
 
  private:
   const tables::Catalog catalog_;
-  const readers::BoundTables tables_;
+  const reading::BoundTables tables_;
   perch_host host_{};
   perch_snapshot snapshot_;
 };

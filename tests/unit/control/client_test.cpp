@@ -1,4 +1,4 @@
-#include "cli/client.hpp"
+#include "cli/outcome.hpp"
 
 #include "host_fixture.hpp"
 

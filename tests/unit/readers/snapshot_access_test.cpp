@@ -1,5 +1,5 @@
 // The reading functions of perch_host, called as a plugin calls them.
-#include "readers/snapshot_access.hpp"
+#include "reading/snapshot_access.hpp"
 
 #include <limits>
 #include <random>
@@ -19,8 +19,8 @@ struct PairKey {
 /// rows.
 class PluginView {
  public:
-  PluginView() : tables_(manifest(), catalog_, "test"), writer_(*store_, catalog_) {
-    fill_snapshot_functions(host);
+  PluginView() : tables_(bound_tables(manifest(), catalog_), "test"), writer_(*store_, catalog_) {
+    reading::fill_snapshot_functions(host);
     snapshot.tables = &tables_;
   }
 
@@ -74,7 +74,7 @@ class PluginView {
 
   tables::Catalog catalog_ = test_catalog();
   std::unique_ptr<tree::Store> store_ = tree::Store::create({std::uint64_t{64} << 20}).value();
-  BoundTables tables_;
+  reading::BoundTables tables_;
   RowWriter writer_;
   std::vector<tree::SharedSnapshot> pins_;
 };
@@ -181,11 +181,11 @@ TEST_CASE("get_many finds nothing for a key that is NaN, and all the others") {
   writer.commit(1'000, {});
   Manifest manifest;
   manifest.tables = {{"levels", "", ""}};
-  const BoundTables tables(manifest, catalog, "test");
+  const reading::BoundTables tables(bound_tables(manifest, catalog), "test");
   const tree::SharedSnapshot pin = store->reads().acquire();
   const perch_snapshot snapshot{pin->snapshot(), &tables};
   perch_host host{};
-  fill_snapshot_functions(host);
+  reading::fill_snapshot_functions(host);
 
   std::vector<double> levels(200, 1.5);  // several groups: what one left behind must not answer for the next
   levels[1] = levels[65] = levels[199] = std::numeric_limits<double>::quiet_NaN();

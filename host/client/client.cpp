@@ -1,4 +1,4 @@
-#include "cli/client.hpp"
+#include "client/client.hpp"
 
 #include <poll.h>
 #include <sys/socket.h>
@@ -11,13 +11,14 @@
 #include <system_error>
 #include <thread>
 
-namespace perch::cli {
+namespace perch::client {
 namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
 constexpr std::size_t line_bytes_max = std::size_t{64} << 20;
+constexpr std::size_t descriptors_max = 4;
 
 tl::unexpected<Failure> no_host(const std::string& socket, const std::string& why) {
   return end_with(exit_no_host,
@@ -117,6 +118,30 @@ Outcome<void> Client::send_line(const std::string& line, Deadline deadline) {
   return {};
 }
 
+/// As recv(2), and keeps the descriptors that come along.
+ssize_t Client::receive(char* bytes, std::size_t size) {
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(descriptors_max * sizeof(int))> control{};
+  iovec into{bytes, size};
+  msghdr message{};
+  message.msg_iov = &into;
+  message.msg_iovlen = 1;
+  message.msg_control = control.data();
+  message.msg_controllen = control.size();
+  const ssize_t got = ::recvmsg(fd_.get(), &message, MSG_CMSG_CLOEXEC);
+  if (got < 0) return got;
+  for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
+    if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
+    const std::size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    for (std::size_t i = 0; i < count; ++i) {
+      int descriptor = -1;
+      std::memcpy(&descriptor, CMSG_DATA(header) + i * sizeof descriptor, sizeof descriptor);
+      UniqueFd kept(descriptor);
+      if (descriptors_.size() < descriptors_max) descriptors_.push_back(std::move(kept));
+    }
+  }
+  return got;
+}
+
 Outcome<std::optional<std::string>> Client::read_line(Deadline deadline, int interrupt_fd) {
   for (;;) {
     if (const std::size_t end = received_.find('\n', scanned_); end != std::string::npos) {
@@ -131,7 +156,7 @@ Outcome<std::optional<std::string>> Client::read_line(Deadline deadline, int int
     if (!ready) return end_with(ready.error());
     if (!*ready) return std::nullopt;
     std::array<char, 64 * 1024> chunk;
-    const ssize_t got = ::recv(fd_.get(), chunk.data(), chunk.size(), 0);
+    const ssize_t got = receive(chunk.data(), chunk.size());
     if (got > 0) {
       received_.append(chunk.data(), static_cast<std::size_t>(got));
     } else if (got == 0 || (errno != EAGAIN && errno != EINTR)) {
@@ -182,4 +207,4 @@ Outcome<std::optional<Json>> Client::next_notification(Deadline deadline, int in
   return read_message(deadline, interrupt_fd);
 }
 
-}  // namespace perch::cli
+}  // namespace perch::client

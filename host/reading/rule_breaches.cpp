@@ -1,15 +1,20 @@
-#include "readers/rule_breaches.hpp"
+#include "reading/rule_breaches.hpp"
 
 #include <algorithm>
+#include <cstdio>
 
-#include "base/log.hpp"
-
-namespace perch::readers {
+namespace perch::reading {
 namespace {
 
 thread_local const RuleBreaches* this_threads = nullptr;
 
+void tell_on_stderr(const std::string& line) { std::fprintf(stderr, "perch: %s\n", line.c_str()); }
+
+RuleBreaches::Tell told_to = tell_on_stderr;
+
 }  // namespace
+
+void RuleBreaches::tell_to(Tell tell) noexcept { told_to = tell; }
 
 void RuleBreaches::report(const char* function, const char* what) const noexcept {
   {
@@ -21,8 +26,8 @@ void RuleBreaches::report(const char* function, const char* what) const noexcept
     if (is_known || count_ == told_.size()) return;
     told_[count_++] = {function, what};
   }
-  spdlog::error("reader {}: broke the interface's rules: {} {} (said once; the call did nothing)", reader_,
-                function, what);
+  told_to("reader " + reader_ + ": broke the interface's rules: " + function + " " + what +
+          " (said once; the call did nothing)");
 }
 
 const RuleBreaches& RuleBreaches::of_this_thread() noexcept {
@@ -32,4 +37,4 @@ const RuleBreaches& RuleBreaches::of_this_thread() noexcept {
 
 void RuleBreaches::own_this_thread() const noexcept { this_threads = this; }
 
-}  // namespace perch::readers
+}  // namespace perch::reading

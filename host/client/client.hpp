@@ -6,11 +6,13 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "base/unique_fd.hpp"
-#include "cli/outcome.hpp"
+#include "client/outcome.hpp"
 
-namespace perch::cli {
+namespace perch::client {
 
 using Deadline = std::chrono::steady_clock::time_point;
 
@@ -29,8 +31,12 @@ class Client {
   /// ends the connection.
   Outcome<std::optional<Json>> next_notification(Deadline deadline, int interrupt_fd);
 
+  /// The descriptors that have come with what was read so far.
+  std::vector<UniqueFd> take_descriptors() { return std::exchange(descriptors_, {}); }
+
  private:
   Client(UniqueFd fd, std::string socket) : fd_(std::move(fd)), socket_(std::move(socket)) {}
+  ssize_t receive(char* bytes, std::size_t size);
   Outcome<std::optional<std::string>> read_line(Deadline deadline, int interrupt_fd);
   Outcome<std::optional<Json>> read_message(Deadline deadline, int interrupt_fd);
   Outcome<void> send_line(const std::string& line, Deadline deadline);
@@ -39,8 +45,9 @@ class Client {
   std::string socket_;
   std::string received_;
   std::size_t scanned_ = 0;
-  std::deque<Json> notifications_;  // that came while a reply was awaited
+  std::vector<UniqueFd> descriptors_;  // at most descriptors_max
+  std::deque<Json> notifications_;     // that came while a reply was awaited
   int last_id_ = 0;
 };
 
-}  // namespace perch::cli
+}  // namespace perch::client

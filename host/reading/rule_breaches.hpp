@@ -1,16 +1,19 @@
-// RuleBreaches: what an instance of a plugin did against the interface's rules, told in the log once per
-// rule.
+// RuleBreaches: what a reader did against the interface's rules, told once per rule.
 #pragma once
 
 #include <array>
 #include <mutex>
 #include <string>
 
-namespace perch::readers {
+namespace perch::reading {
 
 /// Thread safe. Bounded: a plugin that breaks a rule in every callback must not flood the log.
 class RuleBreaches {
  public:
+  using Tell = void (*)(const std::string& line);
+  /// Where all of this process are told: on stderr, until it is said otherwise, before there is any.
+  static void tell_to(Tell tell) noexcept;
+
   explicit RuleBreaches(std::string reader) : reader_(std::move(reader)) {}
 
   /// "reader NAME broke the interface's rules: FUNCTION WHAT". Both must be literals: they are told apart by
@@ -35,4 +38,4 @@ class RuleBreaches {
   mutable std::size_t count_ = 0;
 };
 
-}  // namespace perch::readers
+}  // namespace perch::reading

@@ -1,20 +1,20 @@
-#include "control/row_range.hpp"
+#include "tables/row_range.hpp"
 
 #include <algorithm>
 #include <vector>
 
 #include "tables/record_json.hpp"
 
-namespace perch::control {
+namespace perch::tables {
 namespace {
 
 enum class Side { low, high };
 
-Result<RangeEnd> make_end(const tables::Table& table, const char* parameter, const nlohmann::json& object,
-                          Side side, bool exclusive) {
+Result<RangeEnd> make_end(const Table& table, const char* parameter, const nlohmann::json& object, Side side,
+                          bool exclusive) {
   std::vector<std::byte> record(table.key().size());
   std::uint32_t fields = 0;
-  if (const auto read = tables::record_from_json(table.key(), object, record.data(), &fields); !read) {
+  if (const auto read = record_from_json(table.key(), object, record.data(), &fields); !read) {
     return fail(ErrorKind::usage, std::string(parameter) + ": " + read.error().message, read.error().details);
   }
   // A low end that leaves its rows out begins behind all keys that start so, a high one that takes them in
@@ -38,7 +38,7 @@ RangeEnd narrower(const RangeEnd& a, const RangeEnd& b, Side side) {
   return a_first == (side == Side::high) ? a : b;
 }
 
-Result<RangeEnd> make_side(const tables::Table& table, const RangeRequest& request, Side side) {
+Result<RangeEnd> make_side(const Table& table, const RangeRequest& request, Side side) {
   const bool low = side == Side::low;
   RangeEnd end;
   if (const nlohmann::json* object = low ? request.from : request.to) {
@@ -57,7 +57,7 @@ Result<RangeEnd> make_side(const tables::Table& table, const RangeRequest& reque
 
 }  // namespace
 
-Result<RowRange> RowRange::make(const tables::Table& table, const RangeRequest& request) {
+Result<RowRange> RowRange::make(const Table& table, const RangeRequest& request) {
   const auto low = make_side(table, request, Side::low);
   if (!low) return fail(low.error());
   const auto high = make_side(table, request, Side::high);
@@ -65,4 +65,4 @@ Result<RowRange> RowRange::make(const tables::Table& table, const RangeRequest& 
   return RowRange{*low, *high};
 }
 
-}  // namespace perch::control
+}  // namespace perch::tables

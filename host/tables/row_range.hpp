@@ -8,7 +8,7 @@
 #include "tables/catalog.hpp"
 #include "tree/cursor.hpp"
 
-namespace perch::control {
+namespace perch::tables {
 
 /// A bound that owns its key.
 struct RangeEnd {
@@ -34,7 +34,7 @@ struct RowRange {
   RangeEnd high;
 
   /// Errors name the parameter and the member.
-  static Result<RowRange> make(const tables::Table& table, const RangeRequest& request);
+  static Result<RowRange> make(const Table& table, const RangeRequest& request);
 };
 
-}  // namespace perch::control
+}  // namespace perch::tables

@@ -1,4 +1,4 @@
-#include "readers/snapshot_access.hpp"
+#include "reading/snapshot_access.hpp"
 
 #include <algorithm>
 #include <new>
@@ -8,7 +8,7 @@
 #include "tree/cursor.hpp"
 #include "tree/diff.hpp"
 
-namespace perch::readers {
+namespace perch::reading {
 namespace {
 
 constexpr std::uint64_t scan_tag = 0x6e616373'68637270;  // tells an opened cursor from any other memory
@@ -259,14 +259,6 @@ static_assert(static_cast<int>(tree::ChangeKind::inserted) == PERCH_INSERTED &&
 
 }  // namespace
 
-BoundTables::BoundTables(const Manifest& manifest, const tables::Catalog& catalog, std::string reader)
-    : breaches_(std::move(reader)) {
-  for (const ManifestTable& wanted : manifest.tables) {
-    tables_.push_back(catalog.find(wanted.name));
-    PERCH_ASSERT(tables_.back() != nullptr, "a plugin whose tables were not checked");
-  }
-}
-
 void fill_snapshot_functions(perch_host& host) noexcept {
   host.snapshot_version = snapshot_version;
   host.snapshot_time_ns = snapshot_time_ns;
@@ -279,4 +271,4 @@ void fill_snapshot_functions(perch_host& host) noexcept {
   host.get_many = get_many;
 }
 
-}  // namespace perch::readers
+}  // namespace perch::reading

@@ -1,23 +1,25 @@
-// What a plugin can do with a snapshot: the C functions of perch_host that read, over the tree's read side.
+// What a reader can do with a snapshot: the C functions of perch_host that read, over the tree's read side.
 #pragma once
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "perch/plugin.h"
-#include "readers/manifest.hpp"
-#include "readers/rule_breaches.hpp"
+#include "reading/rule_breaches.hpp"
 #include "tables/catalog.hpp"
 #include "tree/snapshot.hpp"
 
-namespace perch::readers {
+namespace perch::reading {
 
-/// The host's tables in the order of a plugin's manifest, for one instance. Any thread.
+/// The host's tables in the order of a plugin's manifest, for one instance, or as a process that reads wants
+/// them. Any thread.
 class BoundTables {
  public:
-  /// The manifest has been checked against the catalog.
-  BoundTables(const Manifest& manifest, const tables::Catalog& catalog, std::string reader);
+  /// `reader`: whose breaches of the rules are told.
+  BoundTables(std::vector<tables::TablePtr> bound, std::string reader)
+      : tables_(std::move(bound)), breaches_(std::move(reader)) {}
   /// Null when the plugin has no table of that index.
   const tables::Table* find(std::uint32_t index) const noexcept {
     return index < tables_.size() ? tables_[index].get() : nullptr;
@@ -32,7 +34,7 @@ class BoundTables {
 /// Sets the reading members of `host`.
 void fill_snapshot_functions(perch_host& host) noexcept;
 
-}  // namespace perch::readers
+}  // namespace perch::reading
 
 /// One version as an instance sees it. Its address stays the same as long as the plugin may use it, and the
 /// memory there stays a perch_snapshot as long as the instance: so a dead one can be told.
@@ -41,6 +43,6 @@ struct perch_snapshot {
   static constexpr std::uint64_t dead = 0x64616564'68637270;
 
   perch::tree::Snapshot view;
-  const perch::readers::BoundTables* tables = nullptr;
+  const perch::reading::BoundTables* tables = nullptr;
   std::uint64_t tag = alive;
 };
