@@ -87,6 +87,9 @@ void compare_rest(const Config& running, const Config& wanted, Points& points) {
   points.same(running.readers.retain_warning_bytes, wanted.readers.retain_warning_bytes,
               "readers.retain_warning", format_size);
   points.same(running.readers.restart, wanted.readers.restart, "readers.restart");
+  points.same(running.readers.isolation, wanted.readers.isolation, "readers.isolation");
+  points.same(running.readers.workers.sandbox, wanted.readers.workers.sandbox, "readers.sandbox");
+  points.same(running.readers.trial, wanted.readers.trial, "readers.trial");
 }
 
 void compare_sources(const Config& running, const Config& wanted, ReloadPlan& plan) {

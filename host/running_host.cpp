@@ -1,6 +1,9 @@
 #include "running_host.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <filesystem>
 #include <future>
 #include <thread>
 
@@ -27,6 +30,15 @@ std::string join(const std::vector<std::string>& names) {
   std::string text;
   for (const auto& name : names) text += (text.empty() ? "" : ", ") + name;
   return text.empty() ? "none" : text;
+}
+
+/// Beside this program; empty when it is not there.
+std::filesystem::path worker_program() {
+  std::error_code error;
+  const auto program = std::filesystem::read_symlink("/proc/self/exe", error).parent_path() / "perch-worker";
+  if (::access(program.c_str(), X_OK) == 0) return program;
+  spdlog::warn("{} is not there: readers run on threads only, and without a trial", program.string());
+  return {};
 }
 
 control::RolePolicy role_policy(const ControlSpec& spec) {
@@ -57,6 +69,7 @@ RunningHost::RunningHost(Config config, tables::Catalog catalog, std::unique_ptr
       catalog_(std::move(catalog)),
       store_(std::move(store)),
       processes_(store_->reads(), events_, [this] { return store_->open_read_only(); }) {
+  config_.readers.workers.program = worker_program();
   readers_ = std::make_unique<readers::ReaderManager>(
       config_.readers, catalog_, store_->reads(), events_, [this] { return store_->retained_versions(); },
       &processes_);

@@ -112,6 +112,7 @@ Outcome<Json> config_from(const std::string& argument) {
 
 struct LoadOptions {
   std::string file, name, config;
+  bool no_trial = false;
 };
 
 Outcome<int> load(const Context& context, const LoadOptions& options) {
@@ -122,6 +123,7 @@ Outcome<int> load(const Context& context, const LoadOptions& options) {
     if (!config) return end_with(config.error());
     params["config"] = std::move(*config);
   }
+  if (options.no_trial) params["no_trial"] = true;
   return change(context, "reader.load", params);
 }
 
@@ -129,6 +131,7 @@ struct SwapOptions {
   std::string name, file;
   std::optional<std::string> probation;
   bool without_state = false;
+  bool no_trial = false;
   bool dry_run = false;
 };
 
@@ -191,6 +194,7 @@ Outcome<int> swap(const Context& context, const SwapOptions& options) {
   Json params{{"name", options.name}};
   if (!options.file.empty()) params["file"] = absolute_path(options.file);
   if (options.without_state) params["without_state"] = true;
+  if (options.no_trial) params["no_trial"] = true;
   if (options.dry_run) params["dry_run"] = true;
   auto client = Client::connect(context.socket, context.deadline());
   if (!client) return end_with(client.error());
@@ -280,6 +284,8 @@ void add_load(CLI::App& app, Context& context) {
   command->add_option("FILE", options->file, "The plugin's .so")->required();
   command->add_option("--name", options->name, "The reader's name; the plugin's id otherwise");
   command->add_option("--config", options->config, "JSON, or @FILE with JSON");
+  command->add_flag("--no-trial", options->no_trial,
+                    "Load it into the host without trying it in a process of its own first");
   command->callback(
       [&context, options] { context.run = [&context, options] { return load(context, *options); }; });
 }
@@ -297,6 +303,8 @@ void add_swap(CLI::App& app, Context& context) {
       ->add_option("--probation", options->probation,
                    "How long it must run without a fault, at most 1h; the host's config otherwise")
       ->check(duration_validator(probation_max));
+  command->add_flag("--no-trial", options->no_trial,
+                    "Load it into the host without trying it in a process of its own first");
   command->add_flag("--without-state", options->without_state,
                     "Start the new one from the first row; the old one is neither asked for its state nor "
                     "waited for, and there is no probation");

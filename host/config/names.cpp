@@ -22,9 +22,11 @@ const std::map<std::string, std::vector<std::string>>& config_names() {
       {"member", {"from", "default", "unit", "quoted", "value"}},
       {"readers",
        {"folder", "isolation", "probation", "checkpoint", "callback_deadline", "retain_warning", "retain_max",
-        "restart", "instances"}},
+        "sandbox", "trial", "restart", "instances"}},
+      {"sandbox", {"enabled", "read", "write", "memory", "cpu", "files"}},
+      {"trial", {"steps", "time"}},
       {"reader_restart", {"delay_min", "delay_max", "limit", "window"}},
-      {"instance", {"name", "plugin", "config", "spin"}},
+      {"instance", {"name", "plugin", "config", "spin", "isolation"}},
       {"control", {"socket", "mode", "groups", "others"}},
   };
   return names;

@@ -193,6 +193,13 @@ std::filesystem::path ObjectReader::path(std::string_view name, std::string_view
   return (std::filesystem::absolute(problem_.file()).parent_path() / path).lexically_normal();
 }
 
+std::vector<std::filesystem::path> ObjectReader::paths(std::string_view name) {
+  std::vector<std::filesystem::path> paths;
+  for (const std::string& text : texts(name))
+    paths.push_back((std::filesystem::absolute(problem_.file()).parent_path() / text).lexically_normal());
+  return paths;
+}
+
 const ConfigJson* ObjectReader::object(std::string_view name) {
   return find_typed(name, is_object, "an object");
 }

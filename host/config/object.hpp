@@ -64,6 +64,7 @@ class ObjectReader {
   /// A path; relative ones are relative to the config file. Absent: the fallback, resolved likewise; "" stays
   /// "".
   std::filesystem::path path(std::string_view name, std::string_view fallback);
+  std::vector<std::filesystem::path> paths(std::string_view name);
   /// The member as an object (its type is checked here) or null when absent.
   const ConfigJson* object(std::string_view name);
   /// The array's elements, none when absent.

@@ -9,6 +9,11 @@ using namespace std::chrono_literals;
 
 constexpr std::size_t instances_max = 256;
 
+readers::Isolation read_isolation(ObjectReader& object) {
+  return object.choice("isolation", {"thread", "process"}) == "process" ? readers::Isolation::process
+                                                                        : readers::Isolation::thread;
+}
+
 readers::InstanceSpec read_instance(const ConfigJson& element, const std::string& place,
                                     ConfigProblem& problem) {
   ObjectReader instance(&element, place, "instance", problem);
@@ -17,6 +22,7 @@ readers::InstanceSpec read_instance(const ConfigJson& element, const std::string
   spec.plugin = instance.name("plugin");
   if (const ConfigJson* config = instance.object("config")) spec.config = config->dump();
   spec.spin = instance.flag("spin", false);
+  if (instance.has("isolation")) spec.isolation = read_isolation(instance);
   return spec;
 }
 
@@ -30,13 +36,32 @@ void read_restart(ObjectReader& section, readers::RestartSpec& spec, ConfigProbl
     problem.report(restart.place("delay_max"), "is shorter than delay_min, the first delay");
 }
 
+void read_sandbox(ObjectReader& section, readers::SandboxSpec& spec, ConfigProblem& problem) {
+  ObjectReader sandbox(section.object("sandbox"), section.place("sandbox"), "sandbox", problem);
+  spec.is_on = sandbox.flag("enabled", spec.is_on);
+  spec.read = sandbox.paths("read");
+  spec.write = sandbox.paths("write");
+  spec.memory_bytes =
+      sandbox.size("memory", spec.memory_bytes, std::uint64_t{16} << 20, std::uint64_t{1} << 40);
+  spec.cpu = std::chrono::ceil<std::chrono::seconds>(sandbox.duration("cpu", spec.cpu, 0s, 24h * 36500));
+  spec.files = static_cast<std::uint32_t>(sandbox.integer("files", spec.files, 16, 1'000'000));
+}
+
+void read_trial(ObjectReader& section, readers::TrialSpec& spec, ConfigProblem& problem) {
+  ObjectReader trial(section.object("trial"), section.place("trial"), "trial", problem);
+  spec.steps = trial.integer("steps", spec.steps, 0, 1'000'000);
+  spec.time_max = trial.duration("time", spec.time_max, 1ms, 1min);
+}
+
 }  // namespace
 
 readers::ReadersSpec read_readers(ObjectReader& root, ConfigProblem& problem) {
   readers::ReadersSpec spec;
   ObjectReader section(root.object("readers"), "readers", "readers", problem);
   spec.folder = section.path("folder", "");
-  section.choice("isolation", {"thread"});
+  spec.isolation = read_isolation(section);
+  read_sandbox(section, spec.workers.sandbox, problem);
+  read_trial(section, spec.trial, problem);
   spec.probation = section.duration("probation", spec.probation, 0s, 1h);
   spec.checkpoint = section.duration("checkpoint", spec.checkpoint, 0s, 24h);
   if (spec.checkpoint > 0s && spec.checkpoint < 10ms)

@@ -42,7 +42,8 @@ void load(const Call& call) {
   const auto file = absolute_file(call);
   if (!file) return call.answer(fail(file.error()));
   const nlohmann::json* config = call.find("config");
-  call.host.readers.load(*file, call.text("name"), config ? config->dump() : "{}", answer_with_status(call));
+  call.host.readers.load(*file, call.text("name"), config ? config->dump() : "{}", answer_with_status(call),
+                         call.flag("no_trial"));
 }
 
 /// The probation that was asked for, if any; gives the request the time for it.
@@ -67,7 +68,8 @@ void swap(const Call& call) {
   if (!file) return call.answer(fail(file.error()));
   const auto probation = probation_of(call);
   if (!probation) return call.answer(fail(probation.error()));
-  const readers::SwapOptions options{*file, *probation, call.flag("without_state"), call.flag("dry_run")};
+  const readers::SwapOptions options{*file, *probation, call.flag("without_state"), call.flag("no_trial"),
+                                     call.flag("dry_run")};
   call.host.readers.swap(call.text("name"), options, answer_with_report(call));
 }
 
@@ -127,7 +129,8 @@ std::span<const Method> reader_methods() {
        true,
        {plugin_file,
         {"name", ParameterType::text, false, "the reader's name; the plugin's id otherwise"},
-        {"config", ParameterType::object, false, "what the plugin's create gets; {} otherwise"}},
+        {"config", ParameterType::object, false, "what the plugin's create gets; {} otherwise"},
+        {"no_trial", ParameterType::boolean, false, "load it without a trial in a process of its own"}},
        load},
       {"reader.swap",
        "Replaces a reader's generation, state handed over; answers with the verdict, after probation",
@@ -135,6 +138,7 @@ std::span<const Method> reader_methods() {
        {reader_name,
         {"file", ParameterType::text, false, "the new .so, an absolute path; the one it came from otherwise"},
         probation,
+        {"no_trial", ParameterType::boolean, false, "load it without a trial in a process of its own"},
         {"without_state", ParameterType::boolean, false,
          "gives up an old generation that hangs: it is neither asked for its state nor waited for"},
         {"dry_run", ParameterType::boolean, false,

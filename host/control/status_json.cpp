@@ -93,6 +93,8 @@ Json to_json(const readers::ReaderStatus& reader) {
           {"last_error", reader.last_error},
           {"last_error_ns", reader.last_error_ns},
           {"pinned_libraries", reader.pinned_libraries},
+          {"isolation", reader.is_process ? "process" : "thread"},
+          {"pid", reader.pid},
           {"metrics", std::move(metrics)}};
 }
 

@@ -15,12 +15,12 @@
 namespace perch::readers {
 
 /// Every kind of event. "publication" is a reader's result; the others are what becomes of readers.
-inline constexpr std::array<std::string_view, 22> event_kinds{
+inline constexpr std::array<std::string_view, 23> event_kinds{
     "publication",     "reader.loaded",      "reader.step",     "reader.swapped", "reader.configured",
     "reader.accepted", "reader.rolled_back", "reader.refused",  "reader.failed",  "reader.restarted",
     "reader.crashed",  "reader.quarantined", "reader.disabled", "reader.enabled", "reader.unloaded",
-    "reader.slow",     "reader.slow_ended",  "reader.retains",  "reader.killed",  "client.attached",
-    "client.gone",     "host.degraded"};
+    "reader.slow",     "reader.slow_ended",  "reader.retains",  "reader.killed",  "reader.sandboxed",
+    "client.attached", "client.gone",        "host.degraded"};
 
 /// `kind`: one of event_kinds.
 struct Event {

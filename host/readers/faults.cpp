@@ -70,7 +70,7 @@ void Lifecycle::handle_fault(Reader& reader, const Error& cause) {
 
 /// Before its instance ends: what the next one may begin from.
 void Lifecycle::keep_checkpoint_of(Reader& reader) {
-  const ReaderInstance* const instance = reader.generation.instance.get();
+  const Instance* const instance = reader.generation.instance.get();
   auto saved = instance != nullptr ? instance->checkpoint() : std::nullopt;
   if (!saved) return;  // it has begun from none, or could not take the reader's over
   reader.checkpoint = Checkpoint{std::move(*saved), instance->stats()};
@@ -136,7 +136,7 @@ Result<void> Lifecycle::start_from_file(Reader& reader) {
   if (auto fits = check_compatible(file->manifest(), host_.catalog); !fits) return fits;
   if (auto fits = check_config(file->manifest(), reader.spec.config); !fits) return fits;
   StepTimer timer;
-  auto generation = load_generation(*file, timer);
+  auto generation = load_generation(*file, reader.spec, std::nullopt, timer);
   if (!generation) return fail(generation.error());
   const auto from = usable_checkpoint(reader, file->manifest());
   auto running = create_instance(*generation, reader.spec);

@@ -9,7 +9,10 @@
 #include "base/nearest_name.hpp"
 #include "base/units.hpp"
 #include "readers/config_schema.hpp"
+#include "readers/reader_instance.hpp"
 #include "readers/text.hpp"
+#include "readers/trial.hpp"
+#include "readers/worker_instance.hpp"
 
 namespace perch::readers {
 namespace {
@@ -66,11 +69,42 @@ Lifecycle::~Lifecycle() { PERCH_ASSERT(readers_.empty(), "the lifecycle ends aft
 
 // ---- Loading
 
-Result<Generation> Lifecycle::load_generation(PluginFile& file, StepTimer& timer) {
+/// What runs in a process of its own cannot harm the host anyway.
+bool Lifecycle::has_trial(const InstanceSpec& spec) const {
+  return has_settled_ && spec_.trial.steps > 0 && !spec_.workers.program.empty() &&
+         host_.processes != nullptr && isolation_of(spec) == Isolation::thread;
+}
+
+Result<Generation> Lifecycle::load_generation(PluginFile& file, const InstanceSpec& spec,
+                                              const std::optional<Trial>& trial, StepTimer& timer) {
+  if (isolation_of(spec) == Isolation::process && spec_.workers.program.empty())
+    return fail(ErrorKind::refused,
+                "this host has no perch-worker beside it: readers cannot run in processes");
   const std::uint64_t number = ++generations_;
   auto copy = file.copy_to(spec_.private_folder, number);
   if (!copy) return fail(copy.error());
   timer.done("copy");
+  if (trial) {
+    std::shared_ptr<PluginLibrary> plugin;
+    if (auto made = PluginLibrary::leave_to_workers(file, *copy, number, CopyOwner::somebody_else); !made) {
+      return fail(made.error());
+    } else {
+      plugin = std::move(*made);
+    }
+    const auto tried = try_out(host_, spec_.workers, spec_.trial, plugin, spec.name, spec.config,
+                               trial->state, spec_.callback_deadline);
+    if (!tried) {
+      std::error_code ignored;
+      std::filesystem::remove(*copy, ignored);
+      return fail(tried.error());
+    }
+    timer.done("trial: " + *tried);
+  }
+  if (isolation_of(spec) == Isolation::process) {
+    auto left = PluginLibrary::leave_to_workers(file, std::move(*copy), number, CopyOwner::library);
+    if (!left) return fail(left.error());
+    return Generation{std::move(*left), nullptr};
+  }
   auto library = PluginLibrary::load(file, std::move(*copy), number);
   if (!library) return fail(library.error());
   timer.done("load");
@@ -79,8 +113,15 @@ Result<Generation> Lifecycle::load_generation(PluginFile& file, StepTimer& timer
 
 /// On failure the generation must be retired, or its instance ended.
 Result<void> Lifecycle::create_instance(Generation& generation, const InstanceSpec& spec) {
-  generation.instance = std::make_shared<ReaderInstance>(host_, generation.plugin, spec.name, spec.config);
-  if (spec.spin) generation.instance->spin_for_commits();
+  if (isolation_of(spec) == Isolation::process) {
+    generation.instance = std::make_shared<WorkerInstance>(
+        host_, spec_.workers, generation.plugin,
+        WorkerInstance::Spec{spec.name, spec.config, spec.spin, false}, spec_.callback_deadline);
+  } else {
+    auto instance = std::make_shared<ReaderInstance>(host_, generation.plugin, spec.name, spec.config);
+    if (spec.spin) instance->spin_for_commits();
+    generation.instance = std::move(instance);
+  }
   return generation.instance->create(spec_.callback_deadline);
 }
 
@@ -138,7 +179,9 @@ Result<void> Lifecycle::keep_running(PluginFile file, InstanceSpec spec) {
   }
   blamed_.forgive(spec.name, spec.plugin);  // its file has changed
   StepTimer timer;
-  auto generation = load_generation(file, timer);
+  std::optional<Trial> trial;
+  if (has_trial(spec)) trial.emplace(Trial{spec, std::nullopt});
+  auto generation = load_generation(file, spec, trial, timer);
   if (!generation) return fail(generation.error());
   Reader& reader = add(spec, file.path());
   adopt(reader, std::move(*generation));
@@ -152,7 +195,7 @@ Result<void> Lifecycle::keep_running(PluginFile file, InstanceSpec spec) {
 }
 
 void Lifecycle::load(const std::filesystem::path& file, std::string name, std::string config,
-                     const Done<ReaderStatus>& done) {
+                     const Done<ReaderStatus>& done, bool without_trial) {
   if (config.empty()) config = "{}";
   auto opened = PluginFile::open_trusted(file, spec_.folder);
   if (!opened) return done(fail(opened.error()));
@@ -169,10 +212,13 @@ void Lifecycle::load(const std::filesystem::path& file, std::string name, std::s
   if (auto enabled = disabled_.remove(name); !enabled) return done(fail(enabled.error()));
   blamed_.forgive(name, opened->manifest().id);
   StepTimer timer;
-  auto generation = load_generation(*opened, timer);
-  if (!generation) return done(fail(generation.error()));
+  const InstanceSpec spec{name, opened->manifest().id, std::move(config)};
+  std::optional<Trial> trial;
+  if (!without_trial && has_trial(spec)) trial.emplace(Trial{spec, std::nullopt});
+  auto generation = load_generation(*opened, spec, trial, timer);
+  if (!generation) return done(fail(of_reader(name, generation.error())));
 
-  Reader& reader = add({name, opened->manifest().id, std::move(config)}, file);
+  Reader& reader = add(spec, file);
   adopt(reader, std::move(*generation));
   if (auto running = run_again(reader); !running) {
     retired_.retire(std::move(reader.generation), name);
@@ -309,6 +355,8 @@ ReaderStatus Lifecycle::status_of(const Reader& reader) const {
   status.last_error = reader.last_error;
   status.last_error_ns = reader.last_error_ns;
   status.pinned_libraries = retired_.notes(reader.spec.name);
+  status.is_process = isolation_of(reader.spec) == Isolation::process;
+  if (reader.generation.instance) status.pid = reader.generation.instance->process();
   if (reader.generation.instance) reader.generation.instance->stats()->copy_to(status);
   if (reader.checkpoint) status.checkpoint_version = reader.checkpoint->state.version;
   return status;
@@ -318,7 +366,7 @@ void Lifecycle::publish_status() {
   std::vector<StatusEntry> entries;
   std::vector<HolderEntry> holders = retired_.holders();
   for (const auto& [name, reader] : readers_) {
-    const ReaderInstance* const instance = reader.generation.instance.get();
+    const Instance* const instance = reader.generation.instance.get();
     entries.push_back({status_of(reader), instance ? instance->stats() : nullptr});
     if (instance) {
       holders.push_back({name, reader.generation_number,

@@ -13,6 +13,7 @@
 
 #include "readers/blamed_readers.hpp"
 #include "readers/disabled_readers.hpp"
+#include "readers/host_parts.hpp"
 #include "readers/reader.hpp"
 #include "readers/retired_generations.hpp"
 #include "readers/status_board.hpp"
@@ -34,7 +35,7 @@ class Lifecycle {
   ~Lifecycle();
 
   void load(const std::filesystem::path& file, std::string name, std::string config,
-            const Done<ReaderStatus>& done);
+            const Done<ReaderStatus>& done, bool without_trial);
   void swap(const std::string& name, const SwapOptions& options, const Done<SwapReport>& done);
   /// The same, but an error before the hand-over is returned, and `done` not called.
   Result<void> begin_swap(const std::string& name, const SwapOptions& options, Done<SwapReport> done);
@@ -53,6 +54,9 @@ class Lifecycle {
   /// Makes a reader that stays in the list whatever its plugin does: failing, it is restarted. The error: not
   /// even its code could be loaded, and there is no such reader.
   Result<void> keep_running(PluginFile file, InstanceSpec spec);
+
+  /// What the host started with runs: what comes from now on has a trial first.
+  void has_settled() noexcept { has_settled_ = true; }
 
   /// Faults, restarts, probations that are over, hung generations that came back.
   void tick(SteadyTime now);
@@ -79,7 +83,15 @@ class Lifecycle {
   void publish_status();
 
   // Loading
-  Result<Generation> load_generation(PluginFile& file, StepTimer& timer);
+  Isolation isolation_of(const InstanceSpec& spec) const { return spec.isolation.value_or(spec_.isolation); }
+  /// What a trial needs to know; none: no trial.
+  struct Trial {
+    const InstanceSpec& spec;
+    std::optional<SavedState> state;
+  };
+  bool has_trial(const InstanceSpec& spec) const;
+  Result<Generation> load_generation(PluginFile& file, const InstanceSpec& spec,
+                                     const std::optional<Trial>& trial, StepTimer& timer);
   Result<void> create_instance(Generation& generation, const InstanceSpec& spec);
   Result<void> run_again(Reader& reader);
   std::optional<SavedState> usable_checkpoint(const Reader& reader, const Manifest& next) const;
@@ -95,7 +107,10 @@ class Lifecycle {
     std::filesystem::path from;  // where that came from, as the reader's file is shown
     std::string config;
     bool without_state = false;
+    bool without_trial = false;
   };
+  Result<std::optional<Trial>> trial_of(const Reader& reader, const InstanceSpec& spec, const Next& next,
+                                        const Manifest& manifest, StepTimer& timer);
   StepTimer timer_of(const Reader& reader, SteadyTime begin) const;
   Result<void> change(Reader& reader, const Next& next, std::optional<std::chrono::nanoseconds> probation,
                       Done<SwapReport> done);
@@ -126,6 +141,7 @@ class Lifecycle {
   std::vector<ReaderStatus> others_;
   std::set<std::string> degraded_;  // as it was last told
   RetiredGenerations retired_;
+  bool has_settled_ = false;
   std::uint64_t generations_ = 0;  // numbered from 1, over all readers
 };
 

@@ -68,6 +68,27 @@ std::int64_t CpuClock::used_ns() const noexcept {
   return is_known ? used.tv_sec * 1'000'000'000 + used.tv_nsec : total_ns_.load(std::memory_order_relaxed);
 }
 
+void LiveStats::report(ReaderStatus told, std::int64_t callback_began_ns) {
+  // The interface's functions, as literals: a name is shown long after the message that had it.
+  static constexpr const char* functions[] = {"create", "restore", "start",  "on_commit",
+                                              "save",   "stop",    "destroy"};
+  const char* running = nullptr;
+  for (const char* const function : functions) {
+    if (told.callback == function) running = function;
+  }
+  if (running != nullptr) {
+    callback.begin(running, CallbackNote::Clock::time_point(std::chrono::nanoseconds(callback_began_ns)));
+  } else {
+    callback.end();
+  }
+  version.store(told.version, std::memory_order_relaxed);
+  version_time_ns.store(told.version_time_ns, std::memory_order_relaxed);
+  steps.store(told.steps, std::memory_order_relaxed);
+  first_step_ns.store(told.first_step_ns, std::memory_order_relaxed);
+  const std::lock_guard lock(mutex_);
+  told_ = std::move(told);
+}
+
 void LiveStats::copy_to(ReaderStatus& status) const {
   status.version = version.load(std::memory_order_relaxed);
   status.checkpoint_version = checkpoint.version();
@@ -84,6 +105,15 @@ void LiveStats::copy_to(ReaderStatus& status) const {
   status.cpu_ns = cpu.used_ns();
   status.refused_publications = refused_publications.load(std::memory_order_relaxed);
   status.metrics = metrics.values();
+  const std::lock_guard lock(mutex_);
+  if (!told_) return;
+  status.publications = told_->publications;
+  status.refused_publications = told_->refused_publications;
+  status.callback_p50_ns = told_->callback_p50_ns;
+  status.callback_p99_ns = told_->callback_p99_ns;
+  status.callback_max_ns = told_->callback_max_ns;
+  status.cpu_ns = told_->cpu_ns;
+  status.metrics = told_->metrics;
 }
 
 }  // namespace perch::readers

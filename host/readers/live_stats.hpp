@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -95,7 +96,14 @@ struct LiveStats {
   PinNotes pins;
   PinNote checkpoint;  ///< the version that the last saved state stands on
 
+  /// For an instance in another process: what it says of itself, from now on. `callback_began_ns`: on the
+  /// steady clock, which processes share.
+  void report(ReaderStatus told, std::int64_t callback_began_ns);
   void copy_to(ReaderStatus& status) const;
+
+ private:
+  mutable std::mutex mutex_;          // guards what follows
+  std::optional<ReaderStatus> told_;  // none: it runs here
 };
 
 }  // namespace perch::readers

@@ -119,6 +119,16 @@ Result<PluginFile> PluginFile::open_trusted(const std::filesystem::path& path,
   return opened ? read(std::move(*opened), path) : fail(opened.error());
 }
 
+Result<PluginFile> PluginFile::open_copy(const std::filesystem::path& copy) {
+  auto file = open(copy);
+  if (!file) return file;
+  if (auto checked = file->check_content(file->fd_.get()); !checked) return fail(checked.error());
+  struct stat status {};
+  if (fstat(file->fd_.get(), &status) != 0) return fail_errno(copy.string());
+  file->copy_ = {status.st_dev, status.st_ino, status.st_size, status.st_ctim};
+  return file;
+}
+
 Result<PluginFile> PluginFile::read(RegularFile opened, const std::filesystem::path& path) {
   PluginFile file;
   file.path_ = path;

@@ -27,6 +27,9 @@ class PluginFile {
   static Result<PluginFile> open_trusted(const std::filesystem::path& path,
                                          const std::filesystem::path& watched_folder);
 
+  /// The private copy that another process made and checked (copy_to), to be loaded as it is.
+  static Result<PluginFile> open_copy(const std::filesystem::path& copy);
+
   const std::filesystem::path& path() const noexcept { return path_; }
   /// Shows it, from now on, as the file that this one is a copy of.
   void show_as(std::filesystem::path path) { path_ = std::move(path); }

@@ -23,17 +23,36 @@ void keep_for_good(boost::dll::shared_library library) {
 
 }  // namespace
 
-Result<std::unique_ptr<PluginLibrary>> PluginLibrary::load(const PluginFile& file, std::filesystem::path copy,
-                                                           std::uint64_t generation) {
-  std::unique_ptr<PluginLibrary> self(new PluginLibrary);
-  self->manifest_ = file.manifest();
-  self->generation_ = generation;
-  self->content_hash_ = file.content_hash();
-  self->source_ = file.path();
-  self->copy_ = std::move(copy);
+void PluginLibrary::remove_copy() const {
+  if (owner_ == CopyOwner::library) ::unlink(copy_.c_str());
+}
 
+PluginLibrary::PluginLibrary(const PluginFile& file, std::filesystem::path copy, std::uint64_t generation,
+                             CopyOwner owner)
+    : manifest_(file.manifest()),
+      generation_(generation),
+      content_hash_(file.content_hash()),
+      source_(file.path()),
+      copy_(std::move(copy)),
+      owner_(owner) {}
+
+Result<std::unique_ptr<PluginLibrary>> PluginLibrary::leave_to_workers(const PluginFile& file,
+                                                                       std::filesystem::path copy,
+                                                                       std::uint64_t generation,
+                                                                       CopyOwner owner) {
+  std::unique_ptr<PluginLibrary> self(new PluginLibrary(file, std::move(copy), generation, owner));
   if (auto same = file.check_copy(self->copy_); !same) {
-    ::unlink(self->copy_.c_str());
+    self->remove_copy();
+    return fail(same.error());
+  }
+  return self;
+}
+
+Result<std::unique_ptr<PluginLibrary>> PluginLibrary::load(const PluginFile& file, std::filesystem::path copy,
+                                                           std::uint64_t generation, CopyOwner owner) {
+  std::unique_ptr<PluginLibrary> self(new PluginLibrary(file, std::move(copy), generation, owner));
+  if (auto same = file.check_copy(self->copy_); !same) {
+    self->remove_copy();
     return fail(same.error());
   }
   namespace dll = boost::dll;
@@ -47,7 +66,7 @@ Result<std::unique_ptr<PluginLibrary>> PluginLibrary::load(const PluginFile& fil
   }
   if (error) {
     const char* const why = dlerror();  // still the text of the dlopen that Boost made
-    ::unlink(self->copy_.c_str());
+    self->remove_copy();
     return fail(ErrorKind::refused,
                 "load " + self->source_.string() + ": " + (why != nullptr ? why : error.message()));
   }
@@ -83,6 +102,10 @@ Result<void> PluginLibrary::check_api() const {
 }
 
 std::string PluginLibrary::unload() {
+  if (is_left_to_workers()) {
+    remove_copy();
+    return {};
+  }
   api_ = nullptr;
   {
     const std::string name = label();
@@ -97,7 +120,7 @@ std::string PluginLibrary::unload() {
         (flagged.empty() ? "a thread of the plugin, or a thread-local destructor, still holds it" : flagged);
   }
   if (held.empty()) forget_code(code_);
-  ::unlink(copy_.c_str());
+  remove_copy();
   return held;
 }
 

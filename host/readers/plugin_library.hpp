@@ -15,6 +15,8 @@
 
 namespace perch::readers {
 
+enum class CopyOwner { library, somebody_else };
+
 /// Loaded and unloaded by the manager thread, while no thread runs its code; the rest from any thread.
 ///
 /// Invariants
@@ -25,9 +27,15 @@ namespace perch::readers {
 ///   3. A library that was not unloaded when this is destroyed stays mapped for good: its code may still run.
 class PluginLibrary {
  public:
-  /// dlopens the private copy `copy` of `file`: its constructors run. Removes the copy when it fails.
+  /// dlopens the private copy `copy` of `file`: its constructors run. Removes the copy when it fails, and
+  /// when it is unloaded, if it is the library's own.
   static Result<std::unique_ptr<PluginLibrary>> load(const PluginFile& file, std::filesystem::path copy,
-                                                     std::uint64_t generation);
+                                                     std::uint64_t generation,
+                                                     CopyOwner owner = CopyOwner::library);
+  /// Of a copy that is for workers: it is not loaded here, and none of its code runs in this process.
+  static Result<std::unique_ptr<PluginLibrary>> leave_to_workers(const PluginFile& file,
+                                                                 std::filesystem::path copy,
+                                                                 std::uint64_t generation, CopyOwner owner);
   ~PluginLibrary();
   PluginLibrary(const PluginLibrary&) = delete;
   PluginLibrary& operator=(const PluginLibrary&) = delete;
@@ -36,7 +44,8 @@ class PluginLibrary {
   /// memory until the host ends, and harms nothing. Its threads must have been joined.
   std::string unload();
 
-  const perch_plugin_api& api() const noexcept { return *api_; }
+  const perch_plugin_api& api() const noexcept { return *api_; }  ///< of a loaded one
+  bool is_left_to_workers() const noexcept { return !library_.is_loaded(); }
   const Manifest& manifest() const noexcept { return manifest_; }
   /// Where its code lies in memory.
   const std::vector<CodeRange>& code() const noexcept { return code_; }
@@ -53,7 +62,9 @@ class PluginLibrary {
   }  ///< the file that it was copied from
 
  private:
-  PluginLibrary() = default;
+  PluginLibrary(const PluginFile& file, std::filesystem::path copy, std::uint64_t generation,
+                CopyOwner owner);
+  void remove_copy() const;
   Result<void> check_api() const;
 
   boost::dll::shared_library library_;
@@ -65,6 +76,7 @@ class PluginLibrary {
   const std::shared_ptr<PluginThreads> threads_ = std::make_shared<PluginThreads>();
   std::filesystem::path source_;
   std::filesystem::path copy_;
+  CopyOwner owner_ = CopyOwner::library;
 };
 
 }  // namespace perch::readers

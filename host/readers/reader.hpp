@@ -6,8 +6,8 @@
 #include <optional>
 #include <string>
 
+#include "readers/instance.hpp"
 #include "readers/plugin_library.hpp"
-#include "readers/reader_instance.hpp"
 #include "readers/reader_manager.hpp"
 #include "readers/restart_tracker.hpp"
 #include "readers/saved_state.hpp"
@@ -30,7 +30,7 @@ const char* to_string(ReaderState state) noexcept;
 /// A loaded copy of a plugin file and the instance that runs in it.
 struct Generation {
   std::shared_ptr<PluginLibrary> plugin;
-  std::shared_ptr<ReaderInstance> instance;  ///< null: nothing runs, only the code is there
+  std::shared_ptr<Instance> instance;  ///< null: nothing runs, only the code is there
 };
 
 /// What a reader that does not run can go on from.

@@ -1,4 +1,4 @@
-// ReaderInstance: one instance of a plugin on a thread of its own, from create to destroy.
+// ReaderInstance: one instance of a plugin on a thread of this process, from create to destroy.
 //
 // The manager gives it commands; between two commands it takes a step whenever a commit was published. A
 // command is carried out between callbacks, so suspending always stops at the end of a step: a commit
@@ -16,7 +16,9 @@
 #include <string>
 
 #include "base/result.hpp"
+#include "readers/host_parts.hpp"
 #include "readers/host_services.hpp"
+#include "readers/instance.hpp"
 #include "readers/instance_guard.hpp"
 #include "readers/joinable_thread.hpp"
 #include "readers/plugin_library.hpp"
@@ -28,20 +30,6 @@
 
 namespace perch::readers {
 
-/// Where an instance lives: all of it outlives the instance.
-struct HostParts {
-  const tables::Catalog& catalog;
-  tree::ReadSide& reads;
-  EventHub& events;
-  std::function<void()> on_fault;  ///< called on the reader's thread; must not wait
-  /// Steps are taken at once, whatever wake interval the plugin asked for. Shared, because a reader that
-  /// hangs for ever may look at it later than the manager ends.
-  std::shared_ptr<const std::atomic<bool>> catches_up;
-  std::chrono::nanoseconds checkpoint{0};  ///< how often a running instance saves its state; 0: never
-  Watchdog& watchdog;
-  ThreadSupply& threads;  ///< the manager thread's
-};
-
 /// Thread safety: the public methods are for the manager thread, but for stats().
 ///
 /// Invariants
@@ -50,56 +38,33 @@ struct HostParts {
 ///   thread
 ///      answers, and the thread goes on (suspend) or stays idle (begin).
 ///   3. The thread shares ownership of this object: one that hangs for ever keeps what it uses.
-class ReaderInstance : public std::enable_shared_from_this<ReaderInstance> {
+class ReaderInstance final : public Instance, public std::enable_shared_from_this<ReaderInstance> {
  public:
-  using Nanoseconds = std::chrono::nanoseconds;
-
   ReaderInstance(const HostParts& host, std::shared_ptr<PluginLibrary> library, std::string reader,
                  std::string config);
 
   /// Before create: it will look for commits without sleeping.
   void spin_for_commits() noexcept { spins_ = true; }
-  /// Starts the thread and makes the plugin's instance. After any failure of create or begin: request_end,
-  /// wait_ended.
-  Result<void> create(Nanoseconds wait);
-  /// Restores `from`, where given, starts, and takes steps from then on: the first one begins at from's
-  /// version, else at version 0.
-  Result<void> begin(std::optional<SavedState> from, Nanoseconds wait);
-  /// Saves as of the last step and stops taking steps; the version stays pinned. On failure it runs on as
-  /// before.
-  Result<SavedState> suspend(Nanoseconds wait);
-  /// After suspend: goes on where it stopped.
-  Result<void> resume(Nanoseconds wait);
-  /// Stops taking steps after the callback that runs now, and saves nothing. Returns at once.
-  void hold();
-  /// After hold: goes on where it stopped. Returns at once.
-  void let_go();
-  /// Instead of begin: restores `state` and no more; only the end may follow.
-  Result<void> rehearse(SavedState state, Nanoseconds wait);
 
-  /// The state last saved for a restart (or begun from), if any. Its version stays pinned until a newer one
-  /// is saved, or it is dropped and no copy of it is left.
-  std::optional<SavedState> checkpoint() const;
-  void drop_checkpoint();
-
-  /// Lets a reader that sleeps until its next step is due look at catches_up.
-  void notice_catch_up();
-
-  /// Asks for stop and destroy after the callback that runs now.
-  void request_end();
-  /// True when the thread has ended and is joined: the library may be closed.
-  bool wait_ended(Nanoseconds wait);
-  /// For a hung one when the host ends: it is left alone for good, and says nothing any more.
-  void abandon();
-
-  /// Why it ended by itself: its on_commit failed, or its code crashed.
-  std::optional<Error> fault() const;
-  /// Its thread is parked for ever (see InstanceGuard): it never ends.
-  bool is_parked() const noexcept { return guard_->is_readers_thread_parked(); }
-  /// Gives up what a parked thread holds of the tree. Nobody else uses it any more: the thread is inside a
-  /// function of the plugin, where the pins are at rest; has_crashed's acquire makes what it did visible.
-  void release_parked();
-  const std::shared_ptr<LiveStats>& stats() const noexcept { return stats_; }
+  Result<void> create(Nanoseconds wait) override;
+  Result<void> begin(std::optional<SavedState> from, Nanoseconds wait) override;
+  Result<SavedState> suspend(Nanoseconds wait) override;
+  Result<void> resume(Nanoseconds wait) override;
+  void hold() override;
+  void let_go() override;
+  Result<void> rehearse(SavedState state, Nanoseconds wait) override;
+  std::optional<SavedState> checkpoint() const override;
+  void drop_checkpoint() override;
+  void notice_catch_up() override;
+  void request_end() override;
+  /// True when the thread has ended and is joined.
+  bool wait_ended(Nanoseconds wait) override;
+  void abandon() override;
+  std::optional<Error> fault() const override;
+  bool is_parked() const noexcept override { return guard_->is_readers_thread_parked(); }
+  /// Nobody else uses what the thread holds any more: it is inside a function of the plugin, where the pins
+  /// are at rest; has_crashed's acquire makes what it did visible.
+  void release_parked() override;
 
  private:
   enum class Command { none, begin, rehearse, suspend, resume, hold, end };
@@ -146,7 +111,6 @@ class ReaderInstance : public std::enable_shared_from_this<ReaderInstance> {
   ThreadSupply& threads_;
   const Nanoseconds checkpoint_every_;
   const std::shared_ptr<PluginLibrary> library_;
-  const std::shared_ptr<LiveStats> stats_ = std::make_shared<LiveStats>();
   const std::shared_ptr<InstanceGuard> guard_;
   const reading::BoundTables tables_;
 

@@ -172,11 +172,13 @@ void ReaderManager::Parts::run(DisabledReaders disabled, std::promise<void> sett
   ThreadSupply threads;  // outlives what it has started
   threads.make_ready();
   Lifecycle lifecycle(
-      spec, {catalog, reads, events, [this] { wake(); }, catches_up, spec.checkpoint, watchdog, threads},
+      spec,
+      {catalog, reads, events, [this] { wake(); }, catches_up, spec.checkpoint, watchdog, threads, processes},
       std::move(disabled), board);
   FolderReaders folder_readers(spec, catalog, lifecycle);
   look_at_folder(folder_readers, SteadyTime::clock::now());
   folder_readers.warn_of_missing();
+  lifecycle.has_settled();
   settled.set_value();
   while (true) {
     std::optional<SteadyTime> due = lifecycle.next_due();
@@ -258,11 +260,11 @@ tl::unexpected<Error> no_manager() {
 }  // namespace
 
 void ReaderManager::load(std::filesystem::path file, std::string name, std::string config,
-                         Done<ReaderStatus> done) {
+                         Done<ReaderStatus> done, bool without_trial) {
   parts_->ask([=, file = std::move(file), name = std::move(name), config = std::move(config),
                done = std::move(done)](Lifecycle* lifecycle) {
     if (lifecycle == nullptr) return done(no_manager());
-    lifecycle->load(file, name, config, done);
+    lifecycle->load(file, name, config, done, without_trial);
   });
 }
 

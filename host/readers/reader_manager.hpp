@@ -15,6 +15,7 @@
 #include "readers/event_hub.hpp"
 #include "readers/manifest.hpp"
 #include "readers/pinned_versions.hpp"
+#include "readers/worker_spec.hpp"
 #include "tables/catalog.hpp"
 #include "tree/pins.hpp"
 
@@ -22,11 +23,18 @@ namespace perch::readers {
 
 class ReaderProcesses;
 
+/// Where a reader's code runs.
+enum class Isolation : std::uint8_t {
+  thread,   ///< on a thread of the host
+  process,  ///< in a worker, which maps the tree read-only
+};
+
 struct InstanceSpec {
   std::string name;
   std::string plugin;         ///< plugin id
   std::string config = "{}";  ///< JSON object
   bool spin = false;          ///< looks for commits without sleeping: a processor for some 25 us per commit
+  std::optional<Isolation> isolation = {};  ///< none: as all readers
   bool operator==(const InstanceSpec&) const = default;
 };
 
@@ -59,6 +67,9 @@ struct ReadersSpec {
   /// A process that holds back more than this is killed, a second after it was warned; 0: never. Readers on
   /// threads are only warned.
   std::uint64_t retain_max_bytes = 0;
+  Isolation isolation = Isolation::thread;
+  WorkersSpec workers;
+  TrialSpec trial;
 };
 
 /// How a reader is to be swapped.
@@ -68,6 +79,7 @@ struct SwapOptions {
   /// The old generation is not asked for its state and not waited for: for one that hangs. The new one begins
   /// at version 0, and there is no way back.
   bool without_state = false;
+  bool without_trial = false;
   /// All that can be tried without changing anything: load, create, restore a state saved now. Nothing stays.
   bool dry_run = false;
 };
@@ -105,6 +117,8 @@ struct ReaderStatus {
   std::int64_t last_error_ns = 0;             ///< when, in nanoseconds since 1970; 0: never
   std::vector<std::string> pinned_libraries;  ///< retired generations that would not unmap, and why
   std::map<std::string, MetricValue> metrics;
+  bool is_process = false;
+  std::int64_t pid = 0;  ///< of its worker; 0: none
 };
 
 /// One step of a swap, for the person who waits for it; each is an event "reader.step" when it is done.
@@ -151,7 +165,8 @@ class ReaderManager {
   bool left_threads_behind() const;
 
   /// Runs a plugin file as a reader called `name` (empty: the plugin's id).
-  void load(std::filesystem::path file, std::string name, std::string config, Done<ReaderStatus> done);
+  void load(std::filesystem::path file, std::string name, std::string config, Done<ReaderStatus> done,
+            bool without_trial = false);
   /// Replaces the reader's generation. Ends with the verdict, after probation.
   void swap(std::string name, SwapOptions options, Done<SwapReport> done);
   /// The same with the code that the reader has now, whatever became of its file, and another config (a JSON

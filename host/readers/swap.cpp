@@ -69,7 +69,8 @@ void Lifecycle::swap(const std::string& name, const SwapOptions& options, const 
   if (!found) return done(fail(found.error()));
   Reader& reader = **found;
   const std::filesystem::path& from = options.file.empty() ? reader.file : options.file;
-  done(rehearse(reader, {"swap", "", from, from, reader.spec.config, options.without_state}));
+  done(rehearse(reader,
+                {"swap", "", from, from, reader.spec.config, options.without_state, options.without_trial}));
 }
 
 Result<void> Lifecycle::begin_swap(const std::string& name, const SwapOptions& options,
@@ -78,7 +79,9 @@ Result<void> Lifecycle::begin_swap(const std::string& name, const SwapOptions& o
   if (!found) return fail(found.error());
   Reader& reader = **found;
   const std::filesystem::path& from = options.file.empty() ? reader.file : options.file;
-  return change(reader, {"swap", "reader.swapped", from, from, reader.spec.config, options.without_state},
+  return change(reader,
+                {"swap", "reader.swapped", from, from, reader.spec.config, options.without_state,
+                 options.without_trial},
                 options.probation, std::move(done));
 }
 
@@ -90,9 +93,9 @@ void Lifecycle::configure(const std::string& name, std::string config,
   // The file may have changed, or be gone; the generation's own copy is what runs.
   const auto& plugin = reader.generation.plugin;
   const std::filesystem::path code = plugin ? plugin->copy() : reader.file;
-  if (const auto changed =
-          change(reader, {"configure", "reader.configured", code, reader.file, std::move(config), false},
-                 probation, done);
+  if (const auto changed = change(
+          reader, {"configure", "reader.configured", code, reader.file, std::move(config), false, true},
+          probation, done);
       !changed) {
     done(fail(changed.error()));
   }
@@ -177,8 +180,25 @@ Result<void> Lifecycle::change(Reader& reader, const Next& next,
   return {};
 }
 
-/// The next generation with its instance, beside the old one, of which nothing has been touched. What else is
-/// to be tried before the hand-over belongs at the end of this, such as a trial in a process of its own.
+/// With the state as it is now, which the old one goes on from at once.
+Result<std::optional<Lifecycle::Trial>> Lifecycle::trial_of(const Reader& reader, const InstanceSpec& spec,
+                                                            const Next& next, const Manifest& manifest,
+                                                            StepTimer& timer) {
+  std::optional<Trial> trial;
+  if (next.without_trial || !has_trial(spec)) return trial;
+  trial.emplace(Trial{spec, usable_checkpoint(reader, manifest)});
+  Instance* const old = reader.generation.instance.get();
+  if (old == nullptr || next.without_state) return trial;
+  auto saved = old->suspend(spec_.callback_deadline);
+  if (!saved) return fail(with_advice(saved.error(), reader.spec.name));
+  if (auto resumed = old->resume(spec_.callback_deadline); !resumed) return fail(resumed.error());
+  trial->state = std::move(*saved);
+  timer.done("save for the trial");
+  return trial;
+}
+
+/// The next generation with its instance, beside the old one, of which nothing has been touched, and which
+/// goes on meanwhile. A thread reader's has proved itself in a process of its own before its code is loaded.
 Result<Generation> Lifecycle::prepare(const Reader& reader, const Next& next, SwapReport& report,
                                       StepTimer& timer) {
   const bool is_own_copy = next.file != next.from;
@@ -187,7 +207,11 @@ Result<Generation> Lifecycle::prepare(const Reader& reader, const Next& next, Sw
   file->show_as(next.from);
   if (auto checked = check_swap(reader, *file, next); !checked) return fail(checked.error());
   timer.done("read manifest");
-  auto generation = load_generation(*file, timer);
+  InstanceSpec spec = reader.spec;
+  spec.config = next.config;
+  auto trial = trial_of(reader, spec, next, file->manifest(), timer);
+  if (!trial) return fail(trial.error());
+  auto generation = load_generation(*file, spec, *trial, timer);
   if (!generation) return fail(generation.error());
   report.remark = remark_on(reader, next.config, *generation->plugin);
   const bool leaves_folder = !spec_.folder.empty() && reader.file.parent_path() == spec_.folder &&
@@ -198,7 +222,7 @@ Result<Generation> Lifecycle::prepare(const Reader& reader, const Next& next, Sw
                      "changes nothing";
   }
 
-  if (auto made = create_instance(*generation, {reader.spec.name, reader.spec.plugin, next.config}); !made) {
+  if (auto made = create_instance(*generation, spec); !made) {
     Error error = made.error();
     const std::string left = retired_.retire(std::move(*generation), reader.spec.name);
     if (!left.empty()) error.details.push_back(left);
@@ -231,7 +255,7 @@ Result<Generation> Lifecycle::replace(Reader& reader, const Next& next, SwapRepo
 /// One that does not run may have left a checkpoint.
 Result<void> Lifecycle::hand_over(Reader& reader, const Generation& next, SwapReport& report,
                                   StepTimer& timer) {
-  ReaderInstance* const old = reader.generation.instance.get();
+  Instance* const old = reader.generation.instance.get();
   std::optional<SavedState> state = usable_checkpoint(reader, next.plugin->manifest());
   if (old != nullptr) {
     auto saved = old->suspend(spec_.callback_deadline);
@@ -257,7 +281,7 @@ Result<void> Lifecycle::hand_over(Reader& reader, const Generation& next, SwapRe
 
 /// The old one is only kept from taking another step, since it may never answer.
 Result<void> Lifecycle::take_over_without_state(Reader& reader, const Generation& next, StepTimer& timer) {
-  ReaderInstance* const old = reader.generation.instance.get();
+  Instance* const old = reader.generation.instance.get();
   if (old != nullptr) old->hold();
   auto begun = next.instance->begin(std::nullopt, spec_.callback_deadline);
   if (begun) {
@@ -296,7 +320,7 @@ Result<SwapReport> Lifecycle::rehearse(Reader& reader, const Next& next) {
 
 Result<void> Lifecycle::rehearse_restore(Reader& reader, const Generation& next, SwapReport& report,
                                          StepTimer& timer) {
-  ReaderInstance& old = *reader.generation.instance;
+  Instance& old = *reader.generation.instance;
   auto saved = old.suspend(spec_.callback_deadline);
   if (!saved) return fail(with_advice(saved.error(), reader.spec.name));
   if (auto resumed = old.resume(spec_.callback_deadline); !resumed) return resumed;
