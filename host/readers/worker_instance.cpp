@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <fstream>
 #include <utility>
 
 #include "base/assert.hpp"
@@ -336,6 +337,8 @@ void WorkerInstance::listen() {
       heard = Clock::now();
       hear(std::move(message));
     }
+    // Whoever else may hold its socket, a child of its, say: a process that has ended says nothing more.
+    if (received == worker::Channel::Received::nothing && has_ended()) break;
     look_for_silence(heard);
   }
   reap();
@@ -406,17 +409,33 @@ void WorkerInstance::answer_attempts() {
     if (::poll(&look, 1, 0) <= 0 || (look.revents & POLLIN) == 0) return;
     const std::string tried = attempts_->answer_next();
     if (tried.empty() || !attempt_limit_.allow(RateLimit::Clock::now())) continue;
-    const std::string cause = "tried " + clean_text(tried, 300) + ", which its sandbox does not allow";
-    spdlog::warn("reader {} (plugin {} {}): {}{}", spec_.reader, library_->manifest().id,
-                 library_->manifest().version, spec_.is_trial ? "in its trial, " : "", cause);
-    if (spec_.is_trial) continue;
-    Event event;
-    event.kind = "reader.sandboxed";
-    event.reader = spec_.reader;
-    event.generation = library_->generation();
-    event.json = Json{{"cause", cause}}.dump(-1, ' ', false, Json::error_handler_t::replace);
-    events_.publish(std::move(event));
+    tell_breach("tried " + clean_text(tried, 300) + ", which its sandbox does not allow");
   }
+}
+
+void WorkerInstance::tell_breach(const std::string& cause) {
+  spdlog::warn("reader {} (plugin {} {}): {}{}", spec_.reader, library_->manifest().id,
+               library_->manifest().version, spec_.is_trial ? "in its trial, " : "", cause);
+  if (spec_.is_trial) return;
+  Event event;
+  event.kind = "reader.sandboxed";
+  event.reader = spec_.reader;
+  event.generation = library_->generation();
+  event.json = Json{{"cause", cause}}.dump(-1, ' ', false, Json::error_handler_t::replace);
+  events_.publish(std::move(event));
+}
+
+/// The kernel refuses memory beyond the limit without telling anybody.
+void WorkerInstance::look_at_memory() {
+  if (!workers_.sandbox.is_on || told_memory_) return;
+  std::ifstream file("/proc/" + std::to_string(pid_) + "/statm");
+  std::uint64_t pages[6] = {};
+  for (std::uint64_t& each : pages) file >> each;
+  const std::uint64_t bytes = pages[5] * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+  if (bytes < workers_.sandbox.memory_bytes / 10 * 9) return;
+  told_memory_ = true;
+  tell_breach("has taken " + format_size(bytes) + " of the " + format_size(workers_.sandbox.memory_bytes) +
+              " of memory that its sandbox allows (readers.sandbox.memory)");
 }
 
 void WorkerInstance::hear_log(const Json& message) {
@@ -443,6 +462,7 @@ void WorkerInstance::keep_checkpoint(Message& message) {
 }
 
 void WorkerInstance::look_for_silence(Clock::time_point heard) {
+  look_at_memory();
   const auto bound = callback_deadline_ + kill_grace;
   const auto running = stats_->callback.running_for();
   if (running > bound) {
@@ -453,18 +473,21 @@ void WorkerInstance::look_for_silence(Clock::time_point heard) {
   }
 }
 
-/// The process has hung up: it has ended, or will now.
+bool WorkerInstance::has_ended() const {
+  pollfd look{pidfd_.get(), POLLIN, 0};
+  return ::poll(&look, 1, 0) > 0;
+}
+
+/// The process has hung up: it has ended, or will now. What it has started goes with it.
 void WorkerInstance::reap() {
-  siginfo_t how{};
   const auto until = Clock::now() + std::chrono::seconds(1);
-  while (waitid(P_PIDFD, static_cast<id_t>(pidfd_.get()), &how, WEXITED | WNOHANG) == 0 && how.si_pid == 0) {
-    if (Clock::now() > until) {
-      kill("hung up, but did not end");
-      waitid(P_PIDFD, static_cast<id_t>(pidfd_.get()), &how, WEXITED);
-      break;
-    }
+  while (!has_ended()) {
+    if (Clock::now() > until) kill("hung up, but did not end");
     std::this_thread::sleep_for(milliseconds(1));
   }
+  siginfo_t how{};
+  ::kill(-pid_, SIGKILL);  // its process group, which is its own as long as it is not reaped
+  waitid(P_PIDFD, static_cast<id_t>(pidfd_.get()), &how, WEXITED);
   end(how);
 }
 
@@ -475,6 +498,11 @@ void WorkerInstance::end(const siginfo_t& how) {
     const std::lock_guard lock(mutex_);
     gone = std::move(attachment_);
     is_fault = !end_requested_ && !fault_;
+    const bool is_clean = how.si_code == CLD_EXITED && how.si_status == 0;
+    if (!is_clean && !is_fault && left_behind_.empty())
+      left_behind_ = killed_for_.empty() ? how_it_ended(how) : "its process " + killed_for_;
+    if (!is_clean && end_requested_ && !spec_.is_trial && killed_for_.empty())
+      spdlog::warn("reader {}: did not end cleanly: {}", spec_.reader, left_behind_);
     if (is_fault) {
       fault_ =
           Error{ErrorKind::failed,

@@ -87,7 +87,10 @@ class WorkerInstance final : public Instance {
   void answer_attempts();
   void keep_checkpoint(worker::Message& message);
   void look_for_silence(std::chrono::steady_clock::time_point heard);
+  void look_at_memory();
+  void tell_breach(const std::string& what);
   void kill(const std::string& why);
+  bool has_ended() const;
   void reap();
   void end(const siginfo_t& how);
 
@@ -113,6 +116,7 @@ class WorkerInstance final : public Instance {
   RateLimit log_limit_{200, 1000};
   RateLimit attempt_limit_{20, 50};
   std::optional<worker::Attempts> attempts_;
+  bool told_memory_ = false;
 
   mutable std::mutex mutex_;  // guards what follows
   std::condition_variable answered_;
