@@ -68,8 +68,8 @@ void swap(const Call& call) {
   if (!file) return call.answer(fail(file.error()));
   const auto probation = probation_of(call);
   if (!probation) return call.answer(fail(probation.error()));
-  const readers::SwapOptions options{*file, *probation, call.flag("without_state"), call.flag("no_trial"),
-                                     call.flag("dry_run")};
+  const readers::SwapOptions options{*file, *probation, call.flag("without_state"), call.flag("dry_run"),
+                                     call.flag("no_trial")};
   call.host.readers.swap(call.text("name"), options, answer_with_report(call));
 }
 

@@ -79,9 +79,10 @@ struct SwapOptions {
   /// The old generation is not asked for its state and not waited for: for one that hangs. The new one begins
   /// at version 0, and there is no way back.
   bool without_state = false;
-  bool without_trial = false;
   /// All that can be tried without changing anything: load, create, restore a state saved now. Nothing stays.
   bool dry_run = false;
+  /// Thread readers: loaded into the host without a trial in a worker.
+  bool without_trial = false;
 };
 
 struct MetricValue {

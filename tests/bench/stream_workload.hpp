@@ -21,6 +21,7 @@ const std::vector<StreamWorkload>& stream_workloads();
 void ingest_ndjson(Report& report, std::uint64_t rows);
 void ingest_csv(Report& report, std::uint64_t rows);
 void ingest_binary(Report& report, std::uint64_t rows);
+void thread_vs_process(Report& report, std::uint64_t rows);
 void event_to_reader(Report& report, std::uint64_t rows);
 
 }  // namespace perch::bench

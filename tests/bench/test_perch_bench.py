@@ -55,6 +55,16 @@ class PerchBench(unittest.TestCase):
         self.assertEqual(heading.split(), ["workload", "unit", "perch", *found])
         self.assertEqual({line.split()[0] for line in lines if line[0].islower()}, EVERY_ENGINE | SNAPSHOTS | PERCH_ONLY)
 
+    def test_a_reader_as_thread_and_as_process(self):
+        done, results = bench("--rows", "3000", "--repeat", "1", "--filter", "thread_vs_process")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        found = {}
+        for result in results:
+            found.setdefault(result["engine"], set()).add(result["workload"])
+        perch = {f"thread_vs_process.{what}" for what in ("get_random", "scan", "diff", "snapshot", "event_to_reader")}
+        self.assertEqual(found.pop("perch-thread"), perch)
+        self.assertEqual(found.pop("perch-process"), perch)
+
     def test_streams_go_through_every_system(self):
         done, results = bench("--rows", "3000", "--repeat", "1", "--filter", "ingest_,event_to_reader")
         self.assertEqual(done.returncode, 0, done.stderr)

@@ -188,8 +188,11 @@ TEST_CASE_FIXTURE(ConfigFixture, "numbers, sizes and durations out of bounds") {
 TEST_CASE_FIXTURE(ConfigFixture, "the other sections") {
   CHECK(problem_after(R"({"host": {"log": {"level": "inof"}}})").find("did you mean \"info\"?") !=
         std::string::npos);
-  CHECK(problem_after(R"({"readers": {"isolation": "process"}})") ==
-        "readers.isolation: \"process\" is not known (valid: thread)");
+  CHECK(problem_after(R"({"readers": {"isolation": "proces"}})")
+            .find("readers.isolation: \"proces\" is not known") != std::string::npos);
+  CHECK(problem_after(R"({"readers": {"sandbox": {"memory": "1KiB"}}})").find("readers.sandbox.memory") !=
+        std::string::npos);
+  CHECK(problem_after(R"({"readers": {"trial": {"step": 1}}})").find("steps") != std::string::npos);
   CHECK(problem_after(R"({"readers": {"folder": null}})").substr(0, 23) == "readers: needs \"folder\"");
   CHECK(problem_after(R"({"readers": {"instances": [{"name": "a"}]}})") ==
         "readers.instances[0]: needs \"plugin\"");

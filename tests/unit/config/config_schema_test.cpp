@@ -91,7 +91,9 @@ TEST_CASE_FIXTURE(ConfigFixture, "schema and reader agree on what is bad") {
           R"({"sources": [{"name": "s", "type": "stdin", "table": "trades", "path": "x"}]})",
           R"({"sources": [{"name": "s", "type": "tcp", "table": "trades"}]})",
           R"({"readers": {"folder": null}})",
-          R"({"readers": {"isolation": "process"}})",
+          R"({"readers": {"isolation": "fork"}})",
+          R"({"readers": {"sandbox": {"files": 1}}})",
+          R"({"readers": {"trial": {"time": "2m", "steps": -1}}})",
           R"({"control": {"mode": "rw"}})",
       }) {
     CAPTURE(patch);
