@@ -2,9 +2,11 @@
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
+import textwrap
 import time
 import unittest
 
@@ -218,6 +220,25 @@ class Languages(ClientTest):
         self.assertIn("no table 'trade'; did you mean 'trades'?", text)
         host.stop()
         self.assertEqual(process.stdout.read(), "EndedError the host has ended\n")
+
+
+@unittest.skipIf(SANITIZE, "Python without the sanitizer's run-time library cannot load libperch")
+class Readme(ClientTest):
+    def test_its_python_lines_read_the_live_table(self):
+        python = python_with_numpy()
+        if python is None:
+            self.skipTest("*** no Python with NumPy here")
+        script = re.search(r"((?:^    .*\n)+)", (SOURCE / "README.md").read_text()[
+            (SOURCE / "README.md").read_text().index("    import perch\n"):], re.MULTILINE).group(1)
+        demo = json.loads((SOURCE / "config/demo.json").read_text())
+        host = self.start(config(demo["tables"], demo["sources"]))
+        eventually(lambda: host.rows("processes") > 0, "rows")
+        lines = textwrap.dedent(script).replace("run/demo/perch.sock", str(host.socket))
+        self.assertEqual(len(lines.splitlines()), 5, lines)
+        done = run(python, "-c", lines, environment={"PYTHONPATH": str(SOURCE / "python"),
+                                                     "PERCH_LIBRARY": str(BUILD / "lib/libperch.so.0")})
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("'rss_bytes'", done.stdout)
 
 
 class Attaching(ClientTest):
