@@ -8,20 +8,12 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/assert.hpp"
+#include "tables/table_texts.hpp"
 
 namespace perch::client {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-Outcome<std::vector<tables::FieldSpec>> fields_of(const std::string& layout_text) {
-  const auto layout = tables::Layout::parse(layout_text);
-  if (!layout) return end_with(layout.error());
-  std::vector<tables::FieldSpec> fields;
-  for (const tables::Field& field : layout->fields()) fields.push_back({field.name, field.type_text()});
-  return fields;
-}
 
 Failure host_has_ended() { return {exit_no_host, {ErrorKind::failed, "the host has ended", {}}}; }
 
@@ -72,15 +64,7 @@ Outcome<void> ConnectedHost::attach(const std::string& name, Deadline deadline) 
 }
 
 Outcome<void> ConnectedHost::take_tables(const Json& listed) {
-  std::vector<tables::TableSpec> specs;
-  for (const Json& table : listed.at("tables")) {
-    auto key = fields_of(table.at("key").get<std::string>());
-    if (!key) return end_with(key.error());
-    auto value = fields_of(table.at("value").get<std::string>());
-    if (!value) return end_with(value.error());
-    specs.push_back({table.at("name").get<std::string>(), std::move(*key), std::move(*value), {}});
-  }
-  auto catalog = tables::Catalog::make(specs);
+  auto catalog = tables::from_texts(listed.at("tables"));
   if (!catalog) return end_with(catalog.error());
   if (!is_beginning_of(catalog_, *catalog)) return end_with(exit_failed, "the host has changed its tables");
   catalog_ = std::move(*catalog);

@@ -1,17 +1,9 @@
 // client.*: processes that map the tree and read it themselves.
 #include "control/method.hpp"
+#include "tables/table_texts.hpp"
 
 namespace perch::control {
 namespace {
-
-Json tables_json(const tables::Catalog& catalog) {
-  Json tables = Json::array();
-  for (const tables::TablePtr& table : catalog.tables()) {
-    tables.push_back(
-        {{"name", table->name()}, {"key", table->key().text()}, {"value", table->value().text()}});
-  }
-  return tables;
-}
 
 void attach(const Call& call) {
   const std::string name = call.text("name", "client");
@@ -31,11 +23,13 @@ void attach(const Call& call) {
   descriptors.push_back(std::move(attached->arena));
   descriptors.push_back(std::move(attached->slot_page));
   call.give(std::move(descriptors));
-  call.answer(
-      to_text(Json{{"descriptors", {"arena", "slot_page"}}, {"tables", tables_json(call.host.catalog)}}));
+  call.answer(to_text(
+      Json{{"descriptors", {"arena", "slot_page"}}, {"tables", tables::to_texts(call.host.catalog)}}));
 }
 
-void tables(const Call& call) { call.answer(to_text(Json{{"tables", tables_json(call.host.catalog)}})); }
+void list_tables(const Call& call) {
+  call.answer(to_text(Json{{"tables", tables::to_texts(call.host.catalog)}}));
+}
 
 void list(const Call& call) {
   Json clients = Json::array();
@@ -63,7 +57,7 @@ std::span<const Method> client_methods() {
        {{"name", ParameterType::text, false,
          "what it is called where its pins are shown; \"client\" otherwise"}},
        attach},
-      {"client.tables", "What client.attach said of the tables, as of now", false, {}, tables},
+      {"client.tables", "What client.attach said of the tables, as of now", false, {}, list_tables},
       {"client.list",
        "The processes that map the tree: workers and clients, with the versions they pin",
        false,
