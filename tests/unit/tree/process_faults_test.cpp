@@ -1,0 +1,233 @@
+// Processes that die at every step: readers in the middle of attaching, pinning, reading, unpinning, taking a
+// pin over; hosts in the middle of writing, reclaiming, attaching, detaching and passing on. What the others
+// read is right, and what the dead one held comes back.
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <thread>
+
+#include "support.hpp"
+#include "tree/mapped_arena.hpp"
+
+namespace perch::tree::test {
+namespace {
+
+constexpr TableShape shape{1, 24};
+constexpr std::uint64_t keys = 300;
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+constexpr int deaths = 5;  // a sanitizer's fork takes its time
+#else
+constexpr int deaths = 200;
+#endif
+
+[[noreturn]] void die() {
+  for (;;) ::kill(getpid(), SIGKILL);
+}
+
+/// Rows verify themselves: a stamp is its key, plus a multiple of `keys`.
+bool is_right(const Snapshot& snapshot) {
+  Cursor cursor(snapshot, 0);
+  std::uint64_t rows = 0;
+  for (Run run = cursor.next(); run.count > 0; run = cursor.next()) {
+    for (std::uint32_t row = 0; row < run.count; ++row, ++rows) {
+      const std::byte* const value = run.values + static_cast<std::ptrdiff_t>(row) * run.value_stride;
+      const std::uint64_t stamp = stamp_of(value, shape.value_bytes);
+      if (run.key_word(row, 0) != rows || stamp % keys != rows || !value_is(value, shape.value_bytes, stamp))
+        return false;
+    }
+  }
+  return rows == keys;
+}
+
+void fill(Store& store) {
+  store.add_table(shape);
+  for (std::uint64_t key = 0; key < keys; ++key) put(store, 0, key_of(key), shape.value_bytes, key);
+  store.commit(0, {});
+}
+
+void write_on(Store& store, std::uint64_t round, Random& random) {
+  const std::uint64_t key = random.below(keys);
+  put(store, 0, key_of(key), shape.value_bytes, key + keys * round);
+  store.commit(0, {});
+}
+
+// ---- Readers that die
+
+/// What a pin has between its store and its look at what is published: here that is the end.
+struct FatalFence {
+  void light() const { die(); }
+};
+
+enum class Step {
+  attached,
+  mapped,
+  claimed,
+  stored,
+  pinned,
+  reading,
+  pinned_again,
+  unpinned,
+  given_back,
+  took_over,
+  last
+};
+
+/// In a child: goes as far as `step`, and dies there.
+[[noreturn]] void read_up_to(Step step, int arena_fd, int page_fd) {
+  const auto here = [step](Step reached) {
+    if (step == reached) die();
+  };
+  here(Step::attached);
+  const auto mapped = MappedArena::map(arena_fd, page_fd);
+  if (!mapped) _exit(1);
+  here(Step::mapped);
+  ReadSide reads(mapped->base(), mapped->slot_page());
+  if (step == Step::took_over) {
+    const SharedSnapshot given = reads.handed_over();
+    if (given == nullptr || !is_right(given->snapshot())) _exit(2);
+    die();
+  }
+  if (step == Step::stored) {
+    const auto* const control = reinterpret_cast<const ControlPage*>(mapped->base());
+    Pins::pin(control->published, *mapped->slot_page()->pins.claim(), FatalFence());
+  }
+  PinSlot slot = reads.claim_slot();
+  here(Step::claimed);
+  const Snapshot snapshot = slot.pin();
+  here(Step::pinned);
+  Cursor cursor(snapshot, 0);
+  cursor.next();
+  here(Step::reading);
+  if (!is_right(snapshot)) _exit(2);
+  if (!is_right(slot.pin())) _exit(2);
+  here(Step::pinned_again);
+  slot.unpin();
+  here(Step::unpinned);
+  slot = PinSlot();
+  here(Step::given_back);
+  _exit(3);
+}
+
+}  // namespace
+
+TEST_CASE("process: a reader may die at any step, and all that it held comes back") {
+  auto store = make_store();
+  fill(*store);
+  std::atomic<bool> done{false};
+  std::thread writer([&] {
+    Random random(5);
+    for (std::uint64_t round = 1; !done.load(); ++round) write_on(*store, round, random);
+  });
+  for (int step = 0; step < static_cast<int>(Step::last); ++step) {
+    CAPTURE(step);
+    for (int death = 0; death < deaths; ++death) {
+      auto page = store->reads().processes().attach();
+      auto arena = store->open_read_only();
+      REQUIRE(page.has_value());
+      REQUIRE(arena.has_value());
+      SharedSnapshot given;
+      if (static_cast<Step>(step) == Step::took_over) {
+        given = store->reads().acquire();
+        REQUIRE(store->reads().processes().hand_over(page->id, given.word()));
+        given.reset();  // the process's from here on
+      }
+      const pid_t child = fork();
+      if (child == 0) read_up_to(static_cast<Step>(step), arena->get(), page->fd.get());
+      int status = 0;
+      REQUIRE(waitpid(child, &status, 0) == child);
+      const bool was_killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+      CHECK(was_killed);
+      store->reads().processes().detach(page->id);
+    }
+  }
+  done.store(true);
+  writer.join();
+  store->reclaim_all();
+  CHECK(store->stats().retained_bytes == 0);
+  CHECK(store->reads().processes().count() == 0);
+  CHECK(store->check() == "");
+}
+
+// ---- Hosts that die
+
+namespace {
+
+/// What a reader elsewhere needs: the descriptors' numbers in the host.
+struct Offer {
+  int arena;
+  int page;
+};
+
+/// In a child: a host that writes, and on another thread attaches, passes on and detaches, until it is
+/// killed.
+[[noreturn]] void be_a_host(int offer_fd) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  auto store = make_store(std::uint64_t{64} << 20);
+  fill(*store);
+  auto page = store->reads().processes().attach();
+  auto arena = store->open_read_only();
+  if (!page || !arena) _exit(1);
+  const Offer offer{arena->get(), page->fd.get()};
+  if (write(offer_fd, &offer, sizeof offer) != sizeof offer) _exit(1);
+  std::thread passer([&] {
+    for (;;) {
+      auto other = store->reads().processes().attach();
+      if (!other) _exit(1);
+      const SharedSnapshot held = store->reads().acquire();
+      if (!store->reads().processes().hand_over(other->id, held.word())) _exit(1);
+      if (store->reads().take_over(other->id, held.word()) == nullptr) _exit(1);
+      store->reads().processes().detach(other->id);
+    }
+  });
+  Random random(7);
+  for (std::uint64_t round = 1;; ++round) write_on(*store, round, random);
+}
+
+UniqueFd open_of(pid_t process, int fd, int flags) {
+  const std::string path = "/proc/" + std::to_string(process) + "/fd/" + std::to_string(fd);
+  return UniqueFd(open(path.c_str(), flags | O_CLOEXEC));
+}
+
+}  // namespace
+
+TEST_CASE("process: a host may die at any moment, and its last version stays whole for who reads it") {
+  Random random(11);
+  std::uint64_t looks = 0;
+  for (int death = 0; death < deaths; ++death) {
+    int pipe_fds[2];
+    REQUIRE(pipe(pipe_fds) == 0);
+    const pid_t host = fork();
+    if (host == 0) be_a_host(pipe_fds[1]);
+    close(pipe_fds[1]);
+    Offer offer{};
+    REQUIRE(read(pipe_fds[0], &offer, sizeof offer) == sizeof offer);
+    close(pipe_fds[0]);
+    const UniqueFd arena = open_of(host, offer.arena, O_RDONLY);
+    const UniqueFd page = open_of(host, offer.page, O_RDWR);
+    auto mapped = MappedArena::map(arena.get(), page.get());
+    REQUIRE(mapped.has_value());
+    {
+      ReadSide reads(mapped->base(), mapped->slot_page());
+      PinSlot held = reads.claim_slot();
+      PinSlot slot = reads.claim_slot();
+      const Snapshot first = held.pin();
+      const auto until = std::chrono::steady_clock::now() + std::chrono::microseconds(random.below(4000));
+      bool right = true;
+      for (; std::chrono::steady_clock::now() < until; ++looks) right = right && is_right(slot.pin());
+      kill(host, SIGKILL);
+      for (int i = 0; i < 20; ++i) right = right && is_right(slot.pin());
+      int status = 0;
+      REQUIRE(waitpid(host, &status, 0) == host);
+      right = right && is_right(slot.pin()) && is_right(first);
+      CHECK(right);
+    }
+  }
+  CHECK(looks > 0);
+}
+
+}  // namespace perch::tree::test
