@@ -11,6 +11,8 @@
 #include <system_error>
 #include <thread>
 
+#include "base/descriptor_message.hpp"
+
 namespace perch::client {
 namespace {
 
@@ -118,30 +120,6 @@ Outcome<void> Client::send_line(const std::string& line, Deadline deadline) {
   return {};
 }
 
-/// As recv(2), and keeps the descriptors that come along.
-ssize_t Client::receive(char* bytes, std::size_t size) {
-  alignas(cmsghdr) std::array<char, CMSG_SPACE(descriptors_max * sizeof(int))> control{};
-  iovec into{bytes, size};
-  msghdr message{};
-  message.msg_iov = &into;
-  message.msg_iovlen = 1;
-  message.msg_control = control.data();
-  message.msg_controllen = control.size();
-  const ssize_t got = ::recvmsg(fd_.get(), &message, MSG_CMSG_CLOEXEC);
-  if (got < 0) return got;
-  for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
-    if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
-    const std::size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-    for (std::size_t i = 0; i < count; ++i) {
-      int descriptor = -1;
-      std::memcpy(&descriptor, CMSG_DATA(header) + i * sizeof descriptor, sizeof descriptor);
-      UniqueFd kept(descriptor);
-      if (descriptors_.size() < descriptors_max) descriptors_.push_back(std::move(kept));
-    }
-  }
-  return got;
-}
-
 Outcome<std::optional<std::string>> Client::read_line(Deadline deadline, int interrupt_fd) {
   for (;;) {
     if (const std::size_t end = received_.find('\n', scanned_); end != std::string::npos) {
@@ -156,7 +134,8 @@ Outcome<std::optional<std::string>> Client::read_line(Deadline deadline, int int
     if (!ready) return end_with(ready.error());
     if (!*ready) return std::nullopt;
     std::array<char, 64 * 1024> chunk;
-    const ssize_t got = receive(chunk.data(), chunk.size());
+    const ssize_t got = receive_with_descriptors(fd_.get(), chunk, descriptors_, 0);
+    if (descriptors_.size() > descriptors_max) return no_perch(socket_);
     if (got > 0) {
       received_.append(chunk.data(), static_cast<std::size_t>(got));
     } else if (got == 0 || (errno != EAGAIN && errno != EINTR)) {

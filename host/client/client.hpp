@@ -36,7 +36,6 @@ class Client {
 
  private:
   Client(UniqueFd fd, std::string socket) : fd_(std::move(fd)), socket_(std::move(socket)) {}
-  ssize_t receive(char* bytes, std::size_t size);
   Outcome<std::optional<std::string>> read_line(Deadline deadline, int interrupt_fd);
   Outcome<std::optional<Json>> read_message(Deadline deadline, int interrupt_fd);
   Outcome<void> send_line(const std::string& line, Deadline deadline);

@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstring>
+#include <span>
 
-#include "base/assert.hpp"
+#include "base/descriptor_message.hpp"
 #include "control/json_rpc.hpp"
 
 namespace perch::control {
@@ -59,25 +59,10 @@ ssize_t Connection::send_some() {
     const std::size_t end = parcels_.empty() ? unsent_.size() : parcels_.front().at;
     return ::send(fd(), unsent_.data() + sent_, end - sent_, flags);
   }
-  constexpr std::size_t descriptors_max = 4;
-  const std::vector<UniqueFd>& descriptors = parcels_.front().descriptors;
-  PERCH_ASSERT(descriptors.size() <= descriptors_max, "a parcel of more descriptors than it has room for");
-  alignas(cmsghdr) std::array<char, CMSG_SPACE(descriptors_max * sizeof(int))> control{};
-  iovec bytes{unsent_.data() + sent_, unsent_.size() - sent_};
-  msghdr message{};
-  message.msg_iov = &bytes;
-  message.msg_iovlen = 1;
-  message.msg_control = control.data();
-  message.msg_controllen = CMSG_SPACE(descriptors.size() * sizeof(int));
-  cmsghdr* const header = CMSG_FIRSTHDR(&message);
-  header->cmsg_level = SOL_SOCKET;
-  header->cmsg_type = SCM_RIGHTS;
-  header->cmsg_len = CMSG_LEN(descriptors.size() * sizeof(int));
-  for (std::size_t i = 0; i < descriptors.size(); ++i) {
-    const int descriptor = descriptors[i].get();
-    std::memcpy(CMSG_DATA(header) + i * sizeof descriptor, &descriptor, sizeof descriptor);
-  }
-  const ssize_t count = ::sendmsg(fd(), &message, flags);
+  std::vector<int> descriptors;
+  for (const UniqueFd& descriptor : parcels_.front().descriptors) descriptors.push_back(descriptor.get());
+  const ssize_t count = send_with_descriptors(fd(), std::span(unsent_.data() + sent_, unsent_.size() - sent_),
+                                              descriptors, flags);
   if (count > 0) parcels_.pop_front();
   return count;
 }

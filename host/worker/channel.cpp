@@ -10,12 +10,15 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <iterator>
+#include <span>
+
+#include "base/descriptor_message.hpp"
 
 namespace perch::worker {
 namespace {
 
 constexpr std::size_t message_bytes_max = std::size_t{4} << 20;
-constexpr std::size_t descriptors_max = 4;
 constexpr int send_seconds_max = 10;
 
 /// In front of each message's text.
@@ -43,32 +46,18 @@ bool Channel::send(const Json& body, const std::vector<int>& descriptors) {
   bytes += body.dump(-1, ' ', false, Json::error_handler_t::replace);
   const Header header{static_cast<std::uint32_t>(bytes.size() - sizeof(Header)),
                       static_cast<std::uint32_t>(descriptors.size())};
-  if (header.bytes > message_bytes_max || descriptors.size() > descriptors_max) return false;
+  if (header.bytes > message_bytes_max || descriptors.size() > descriptors_per_message_max) return false;
   std::memcpy(bytes.data(), &header, sizeof header);
 
-  alignas(cmsghdr) std::array<char, CMSG_SPACE(descriptors_max * sizeof(int))> control{};
-  iovec part{bytes.data(), bytes.size()};
-  msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  if (!descriptors.empty()) {
-    message.msg_control = control.data();
-    message.msg_controllen = CMSG_SPACE(descriptors.size() * sizeof(int));
-    cmsghdr* const rights = CMSG_FIRSTHDR(&message);
-    rights->cmsg_level = SOL_SOCKET;
-    rights->cmsg_type = SCM_RIGHTS;
-    rights->cmsg_len = CMSG_LEN(descriptors.size() * sizeof(int));
-    std::memcpy(CMSG_DATA(rights), descriptors.data(), descriptors.size() * sizeof(int));
-  }
   const std::lock_guard lock(sending_);
-  while (part.iov_len > 0) {
-    const ssize_t sent = sendmsg(socket_.get(), &message, MSG_NOSIGNAL);
+  std::span<const int> along(descriptors);
+  for (std::size_t done = 0; done < bytes.size();) {
+    const ssize_t sent =
+        send_with_descriptors(socket_.get(), std::span(bytes).subspan(done), along, MSG_NOSIGNAL);
     if (sent < 0 && errno == EINTR) continue;
     if (sent < 0) return false;
-    part.iov_base = static_cast<char*>(part.iov_base) + sent;
-    part.iov_len -= static_cast<std::size_t>(sent);
-    message.msg_control = nullptr;  // they have gone with the first byte
-    message.msg_controllen = 0;
+    done += static_cast<std::size_t>(sent);
+    along = {};  // they have gone with the first byte
   }
   return true;
 }
@@ -78,7 +67,7 @@ bool Channel::take(Message& message) {
   Header header{};
   if (received_.size() < sizeof header) return false;
   std::memcpy(&header, received_.data(), sizeof header);
-  if (header.bytes > message_bytes_max || header.descriptors > descriptors_max) {
+  if (header.bytes > message_bytes_max || header.descriptors > descriptors_per_message_max) {
     is_broken_ = true;
     return false;
   }
@@ -101,26 +90,12 @@ bool Channel::take(Message& message) {
 
 bool Channel::read_some() {
   std::array<char, 64 * 1024> chunk;
-  alignas(cmsghdr) std::array<char, CMSG_SPACE(descriptors_max * sizeof(int))> control{};
-  iovec part{chunk.data(), chunk.size()};
-  msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  message.msg_control = control.data();
-  message.msg_controllen = control.size();
-  const ssize_t got = recvmsg(socket_.get(), &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+  std::vector<UniqueFd> descriptors;
+  const ssize_t got = receive_with_descriptors(socket_.get(), chunk, descriptors, MSG_DONTWAIT);
   if (got < 0) return errno == EINTR || errno == EAGAIN;
-  for (cmsghdr* rights = CMSG_FIRSTHDR(&message); rights != nullptr; rights = CMSG_NXTHDR(&message, rights)) {
-    if (rights->cmsg_level != SOL_SOCKET || rights->cmsg_type != SCM_RIGHTS) continue;
-    const std::size_t count = (rights->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-    for (std::size_t i = 0; i < count; ++i) {
-      int descriptor = -1;
-      std::memcpy(&descriptor, CMSG_DATA(rights) + i * sizeof descriptor, sizeof descriptor);
-      descriptors_.emplace_back(descriptor);
-    }
-  }
+  std::move(descriptors.begin(), descriptors.end(), std::back_inserter(descriptors_));
   received_.append(chunk.data(), static_cast<std::size_t>(got));
-  return got > 0 && descriptors_.size() <= 4 * descriptors_max;
+  return got > 0 && descriptors_.size() <= 4 * descriptors_per_message_max;
 }
 
 Channel::Received Channel::receive(Message& message, std::chrono::milliseconds wait, int other_fd) {
