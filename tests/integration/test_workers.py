@@ -39,12 +39,13 @@ def workers(host):
 
 @unittest.skipIf(perch_host.SANITIZE, "sanitizers need more than the sandbox gives, and end the process at faults")
 class Sandbox(PerchTest):
-    def start_host(self, **sandbox):
+    def start_host(self, environment=None, **sandbox):
         self.rows_file = self.folder / f"rows{len(self.hosts)}.ndjson"
         self.rows_file.write_text("".join(json.dumps({"id": n, "amount": n, "check": n * 32}) + "\n" for n in range(100)))
         feed = {"name": "feed", "type": "file", "path": str(self.rows_file), "table": "rows"}
         host = self.start(config({"rows": ROWS}, [feed], {
-            "isolation": "process", "sandbox": {"memory": "256MiB", **sandbox}, "restart": {"limit": 0}}))
+            "isolation": "process", "sandbox": {"memory": "256MiB", **sandbox}, "restart": {"limit": 0}}),
+            environment=environment)
         host.wait_for_rows("rows", 100)
         return host
 
@@ -91,6 +92,18 @@ class Sandbox(PerchTest):
         self.assertTrue((write / "new").exists())
         self.assertEqual(self.attempt(host, "write", path=str(read / "new")), errno.EACCES)
         self.assertEqual(self.attempt(host, "open", path=str(write / ".." / "config.json")), errno.EACCES)
+
+    def test_what_the_kernel_lacks_is_reported_and_the_rest_holds(self):
+        host = self.start_host({"PERCH_SANDBOX_WITHOUT": "landlock"})
+        self.assertEqual(self.attempt(host, "open"), errno.EACCES)
+        self.assertIn("reader open: its sandbox is incomplete, this kernel lacks: [\"Landlock", host.log())
+        self.assertIn("tried open(/etc/passwd)", host.log())
+        host = self.start_host({"PERCH_SANDBOX_WITHOUT": "notifications"})
+        self.assertEqual(self.attempt(host, "open"), errno.EACCES)
+        self.assertEqual(self.attempt(host, "fork"), errno.EPERM)
+        self.assertEqual(self.attempt(host, "connect"), errno.EPERM)
+        self.assertIn("this kernel lacks: [\"seccomp notifications", host.log())
+        self.assertNotIn("tried", host.log())
 
     def test_it_can_be_switched_off(self):
         host = self.start_host(enabled=False)
