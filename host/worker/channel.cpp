@@ -148,9 +148,14 @@ Json to_json(const Error& error) {
 }
 
 Error error_from(const Json& json) {
-  Error error{ErrorKind::failed, json.value("message", ""),
-              json.value("details", std::vector<std::string>{})};
-  const std::string kind = json.value("kind", "");
+  const auto text_of = [](const Json& each) { return each.is_string() ? each.get<std::string>() : ""; };
+  const auto member = [&json](const char* name) {
+    return json.is_object() && json.contains(name) ? json.at(name) : Json();
+  };
+  Error error{ErrorKind::failed, text_of(member("message")), {}};
+  const Json details = member("details");
+  for (const Json& line : details) error.details.push_back(text_of(line));
+  const std::string kind = text_of(member("kind"));
   for (const ErrorKind each :
        {ErrorKind::usage, ErrorKind::not_found, ErrorKind::incompatible, ErrorKind::refused,
         ErrorKind::rolled_back, ErrorKind::timeout, ErrorKind::exhausted, ErrorKind::crashed}) {

@@ -63,6 +63,7 @@ Result<UniqueFd> to_descriptor(const std::string& bytes);
 Result<std::string> from_descriptor(int fd, std::uint64_t bytes_max);
 
 Json to_json(const Error& error);
+/// Of anything: it may come from a process that nobody trusts. What is missing, or no text, is left empty.
 Error error_from(const Json& json);
 
 }  // namespace perch::worker
