@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/bounded_json.hpp"
 #include "readers/text.hpp"
 
 namespace perch::check {
@@ -24,7 +25,8 @@ std::string name_of(perch_string text) {
 std::string why_refused(perch_string json) {
   if (json.data == nullptr) return "it has no text";
   if (json.size > readers::HostServices::publication_bytes_max) return "it is over 256 KiB";
-  if (!nlohmann::json::accept(json.data, json.data + json.size)) return "it is no JSON";
+  if (!is_bounded_json({json.data, json.size}, readers::HostServices::publication_depth_max))
+    return "it is no JSON, or of more than 64 levels";
   return {};
 }
 

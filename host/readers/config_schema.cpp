@@ -10,6 +10,7 @@
 #include <valijson/validation_results.hpp>
 #include <valijson/validation_visitor.hpp>
 
+#include "base/bounded_json.hpp"
 #include "readers/config_problems.hpp"
 #include "readers/schema_rules.hpp"
 #include "readers/text.hpp"
@@ -23,19 +24,6 @@ using Patterns = std::unordered_map<std::string, std::regex>;
 
 constexpr std::size_t config_bytes_max = std::size_t{256} << 10;
 constexpr int config_depth_max = 64;
-
-/// Discarded when it is no JSON, or nested so deep that printing it could run out of stack.
-Json parse_config(const std::string& text) {
-  int deepest = 0;
-  Json config = Json::parse(
-      text,
-      [&deepest](int depth, Json::parse_event_t, Json&) {
-        deepest = std::max(deepest, depth);
-        return true;
-      },
-      false);
-  return deepest > config_depth_max ? Json(Json::value_t::discarded) : config;
-}
 
 /// Breadth-first: std::regex's other way recurses with every character and takes exponential time.
 Result<Patterns> compile(const std::vector<std::string>& texts) {
@@ -124,7 +112,7 @@ std::vector<std::string> ConfigSchema::problems(const Json& config) const {
 Result<void> check_config(const Manifest& manifest, const std::string& config) {
   if (config.size() > config_bytes_max)
     return fail(ErrorKind::usage, "a reader's config has at most 256 KiB");
-  const auto json = parse_config(config);
+  const auto json = parse_bounded(config, config_depth_max);
   if (!json.is_object()) {
     return fail(ErrorKind::usage, "a reader's config must be a JSON object, nested at most " +
                                       std::to_string(config_depth_max) + " levels deep");

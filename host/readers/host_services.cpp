@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "base/bounded_json.hpp"
 #include "base/log.hpp"
 #include "readers/text.hpp"
 #include "reading/snapshot_access.hpp"
@@ -104,7 +105,7 @@ perch_result HostServices::publish(perch_string topic, perch_string json) {
     if (events_ == nullptr) return PERCH_FAILED;
     if (!publish_limit_.allow(RateLimit::Clock::now())) return refuse_locked(Refusal::too_many);
   }
-  if (json.data == nullptr || !nlohmann::json::accept(json.data, json.data + json.size))
+  if (json.data == nullptr || !is_bounded_json({json.data, json.size}, publication_depth_max))
     return refuse(Refusal::no_json);
   Event event;
   event.kind = "publication";
@@ -136,7 +137,7 @@ perch_result HostServices::refuse_locked(Refusal why) {
     return PERCH_FAILED;
   const char* const cause = why == Refusal::too_large  ? "it is over 256 KiB"
                             : why == Refusal::too_many ? "there are too many a second"
-                                                       : "it is no JSON";
+                                                       : "it is no JSON, or of more than 64 levels";
   spdlog::warn("reader {}: a publication was refused: {} (said once; perch readers --json counts them)",
                reader_, cause);
   return PERCH_FAILED;

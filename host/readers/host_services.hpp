@@ -26,6 +26,7 @@ namespace perch::readers {
 class HostServices {
  public:
   static constexpr std::size_t publication_bytes_max = std::size_t{256} << 10;
+  static constexpr int publication_depth_max = 64;
   static constexpr std::size_t topic_bytes_max = 256;
   static constexpr std::size_t log_bytes_max = 4096;
 

@@ -336,6 +336,8 @@ void WorkerInstance::listen() {
     if (received == worker::Channel::Received::message) {
       heard = Clock::now();
       hear(std::move(message));
+      // Who floods waits: its end of the channel fills up.
+      if (!message_limit_.allow(heard)) std::this_thread::sleep_for(look_every / 10);
     }
     // Whoever else may hold its socket, a child of its, say: a process that has ended says nothing more.
     if (received == worker::Channel::Received::nothing && has_ended()) break;

@@ -112,6 +112,7 @@ class WorkerInstance final : public Instance {
   std::thread listener_;
 
   // Of the listener.
+  RateLimit message_limit_{20'000, 40'000};
   RateLimit event_limit_{10'000, 20'000};
   RateLimit log_limit_{200, 1000};
   RateLimit attempt_limit_{20, 50};

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/bounded_json.hpp"
 #include "readers/host_services.hpp"
 #include "readers/text.hpp"
 
@@ -10,10 +11,11 @@ namespace {
 
 using worker::Json;
 
+/// Integers only: what becomes of a fraction out of range is anybody's guess.
 template <class Number>
 Number number_of(const Json& message, const char* name) {
   const auto found = message.find(name);
-  return found != message.end() && found->is_number() ? found->get<Number>() : Number{};
+  return found != message.end() && found->is_number_integer() ? found->get<Number>() : Number{};
 }
 
 std::string text_of(const Json& message, const char* name, std::size_t bytes_max) {
@@ -36,7 +38,7 @@ std::map<std::string, MetricValue> metrics_from(const Json& message) {
   for (const auto& [name, metric] : found->items()) {
     if (metrics.size() == Metrics::names_max) break;
     const bool is_metric = metric.is_array() && metric.size() == 3 && metric[0].is_string() &&
-                           metric[1].is_number() && metric[2].is_number();
+                           metric[1].is_number() && metric[2].is_number_integer();
     if (!is_metric) continue;
     metrics[clean_text(name, Metrics::name_bytes_max)] = {clean_text(metric[0].get<std::string>(), 16),
                                                           metric[1].get<double>(),
@@ -100,9 +102,10 @@ Event event_from(const Json& message, const std::string& reader, std::uint64_t g
   event.version = number_of<std::uint64_t>(message, "version");
   event.topic = text_of(message, "topic", HostServices::topic_bytes_max);
   const auto json = message.find("json");
-  const bool is_json = json != message.end() && json->is_string() &&
-                       json->get_ref<const std::string&>().size() <= HostServices::publication_bytes_max &&
-                       Json::accept(json->get_ref<const std::string&>());
+  const bool is_json =
+      json != message.end() && json->is_string() &&
+      json->get_ref<const std::string&>().size() <= HostServices::publication_bytes_max &&
+      is_bounded_json(json->get_ref<const std::string&>(), HostServices::publication_depth_max);
   event.json = is_json ? json->get<std::string>() : "{}";
   std::replace_if(
       event.json.begin(), event.json.end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');

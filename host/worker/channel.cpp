@@ -1,5 +1,6 @@
 #include "worker/channel.hpp"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -12,13 +13,16 @@
 #include <cstring>
 #include <iterator>
 #include <span>
+#include <string_view>
 
+#include "base/bounded_json.hpp"
 #include "base/descriptor_message.hpp"
 
 namespace perch::worker {
 namespace {
 
 constexpr std::size_t message_bytes_max = std::size_t{4} << 20;
+constexpr int depth_max = 32;
 constexpr int send_seconds_max = 10;
 
 /// In front of each message's text.
@@ -73,8 +77,7 @@ bool Channel::take(Message& message) {
   }
   const std::size_t end = sizeof header + header.bytes;
   if (received_.size() < end) return false;
-  message.body = Json::parse(received_.begin() + sizeof header,
-                             received_.begin() + static_cast<std::ptrdiff_t>(end), nullptr, false);
+  message.body = parse_bounded(std::string_view(received_).substr(sizeof header, header.bytes), depth_max);
   received_.erase(0, end);
   if (!message.body.is_object() || descriptors_.size() < header.descriptors) {
     is_broken_ = true;
@@ -131,7 +134,9 @@ Result<UniqueFd> to_descriptor(const std::string& bytes) {
 
 Result<std::string> from_descriptor(int fd, std::uint64_t bytes_max) {
   struct stat status {};
-  if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) return fail("a state in what is no memory");
+  // Only memory can be sealed; reading anything else may wait for whoever made it.
+  if (fcntl(fd, F_GET_SEALS) < 0 || fstat(fd, &status) != 0 || !S_ISREG(status.st_mode))
+    return fail("a state in what is no memory");
   if (static_cast<std::uint64_t>(status.st_size) > bytes_max) return fail("a state that is too large");
   std::string bytes(static_cast<std::size_t>(status.st_size), '\0');
   for (std::size_t read = 0; read < bytes.size();) {

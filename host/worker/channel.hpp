@@ -24,7 +24,8 @@ struct Message {
   std::vector<UniqueFd> descriptors;
 };
 
-/// Bounds: a message has at most 4 MiB and 4 descriptors; sending waits at most 10 s for the other side.
+/// Bounds: a message has at most 4 MiB, 32 levels and 4 descriptors; sending waits at most 10 s for the other
+/// side.
 ///
 /// Thread safety: send from any thread; receive from one.
 class Channel {

@@ -24,11 +24,11 @@ class Host {
   void log_error(std::string_view text) noexcept { log(PERCH_LOG_ERROR, text); }
 
   /// Sends a JSON text to everyone who listens to the topic. False, and a warning in the log, when the host
-  /// refused it: over 256 KiB, or no JSON.
+  /// refused it: over 256 KiB, over 64 levels deep, or no JSON.
   bool publish(std::string_view topic, std::string_view json) {
     if (host_->publish(host_->context, c_string(topic), c_string(json)) == PERCH_OK) return true;
     log_warn("publication on '" + std::string(topic) + "' refused: " + std::to_string(json.size()) +
-             " bytes, which are no JSON or more than 256 KiB");
+             " bytes, which are no JSON, more than 256 KiB or over 64 levels deep");
     return false;
   }
 

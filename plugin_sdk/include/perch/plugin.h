@@ -123,7 +123,7 @@ typedef struct perch_host {
    * counted. */
   void (*log)(void* context, int32_t level, const char* text, size_t size);
   /* [any-thread] Sends a result, a JSON text, to everyone who listens to the topic. PERCH_FAILED when it is
-   * over 256 KiB or no JSON. Never blocks; bounded like log. */
+   * over 256 KiB, over 64 levels deep, or no JSON. Never blocks; bounded like log. */
   perch_result (*publish)(void* context, perch_string topic, perch_string json);
   /* [any-thread] Adds to a counter. At most 64 names of metrics in one instance; further ones are left out,
    * and the log says so once. Never blocks. */

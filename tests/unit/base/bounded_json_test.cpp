@@ -1,0 +1,54 @@
+// JSON from outside, bounded in its depth.
+#include <doctest/doctest.h>
+
+#include <string>
+
+#include "base/bounded_json.hpp"
+
+namespace perch {
+namespace {
+
+std::string nested(int levels, const std::string& inside) {
+  std::string text;
+  for (int level = 0; level < levels; ++level) text += level % 2 == 0 ? "[" : R"({"a":)";
+  text += inside;
+  for (int level = levels; level-- > 0;) text += level % 2 == 0 ? "]" : "}";
+  return text;
+}
+
+}  // namespace
+
+TEST_CASE("bounded json: as deep as allowed, and no deeper, whatever is inside") {
+  for (const std::string inside : {"1", "null", "[]", "{}", "\"[[[[\""}) {
+    const int own = inside == "[]" || inside == "{}" ? 1 : 0;
+    for (int levels = 1; levels < 12; ++levels) {
+      const std::string text = nested(levels, inside);
+      CAPTURE(text);
+      CHECK(is_bounded_json(text, 8) == (levels + own <= 8));
+      CHECK(parse_bounded(text, 8).is_discarded() == (levels + own > 8));
+    }
+  }
+  CHECK(parse_bounded(nested(8, "1"), 8).dump() == nested(8, "1"));
+}
+
+TEST_CASE("bounded json: siblings of what is too deep do not save it") {
+  CHECK(parse_bounded(R"({"a":[[1]],"b":2})", 2).is_discarded());
+  CHECK_FALSE(is_bounded_json(R"({"a":[[1]],"b":2})", 2));
+}
+
+TEST_CASE("bounded json: what is no JSON is refused") {
+  for (const char* const text : {"", "{", "[1,]", "nul", "{\"a\" 1}", "1 2", "\"\xff\""}) {
+    CAPTURE(text);
+    CHECK_FALSE(is_bounded_json(text, 8));
+    CHECK(parse_bounded(text, 8).is_discarded());
+  }
+}
+
+TEST_CASE("bounded json: millions of levels cost no stack") {
+  const std::string text(std::size_t{4} << 20, '[');
+  CHECK_FALSE(is_bounded_json(text, 64));
+  CHECK(parse_bounded(text, 64).is_discarded());
+  CHECK(parse_bounded(text + std::string(text.size(), ']'), 64).is_discarded());
+}
+
+}  // namespace perch
