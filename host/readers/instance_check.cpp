@@ -36,6 +36,7 @@ std::map<std::string, Manifest> read_folder(const std::filesystem::path& folder,
 
 InstanceCheck check_instances(const ReadersSpec& spec) {
   InstanceCheck check;
+  check.warnings = missing_paths(spec.workers.sandbox);
   if (spec.folder.empty()) return check;
   const auto plugins = read_folder(spec.folder, check);
   std::vector<std::string> ids;

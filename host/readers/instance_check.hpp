@@ -11,7 +11,8 @@ namespace perch::readers {
 struct InstanceCheck {
   /// The config has to be changed: a reader would not start with it.
   std::vector<std::string> errors;
-  /// A reader would not run as things are now: its plugin is not there, or its file is refused.
+  /// A reader would not run as things are now, or not as the config says: its plugin is not there, or its
+  /// file is refused, or what its sandbox would let it read is not there.
   std::vector<std::string> warnings;
 };
 

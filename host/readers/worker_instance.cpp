@@ -123,6 +123,10 @@ Result<void> WorkerInstance::create(Nanoseconds wait) {
     }
     return spawned;
   }
+  if (!spec_.is_trial) {
+    for (const std::string& missing : missing_paths(workers_.sandbox))
+      spdlog::warn("reader {}: {}", spec_.reader, missing);
+  }
   Json setup{{"order", "create"},
              {"reader", spec_.reader},
              {"config", spec_.config},

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <string>
 #include <vector>
 
 namespace perch::readers {
@@ -18,6 +19,9 @@ struct SandboxSpec {
   std::uint32_t files = 64;                             ///< open at once
   bool operator==(const SandboxSpec&) const = default;
 };
+
+/// Of each path that the config names and that is not there, what follows from that.
+std::vector<std::string> missing_paths(const SandboxSpec& sandbox);
 
 struct WorkersSpec {
   std::filesystem::path program;  ///< perch-worker; empty: there are no workers

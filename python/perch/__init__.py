@@ -7,6 +7,13 @@
 A scan sees one version of the table, which never changes; `Connection.pin` holds a version for several of them. It
 reads the host's memory by itself, so it costs the host nothing but the versions that are pinned: do not keep them.
 """
+try:
+    import numpy as _
+except ImportError as error:
+    import sys
+    raise ImportError(f"perch gives NumPy arrays, and {sys.executable} has no NumPy: install it for that Python, or run the one "
+                      "that has it (Debian's python3-numpy is for /usr/bin/python3)") from error
+
 from ._connection import Change, Connection, Events, Snapshot, Table, connect, listen
 from ._library import EndedError, IncompatibleError, NoHostError, PerchError, RefusedError, WaitTimeout
 from ._records import dtype_of

@@ -159,6 +159,8 @@ class Table:
 
         Bounds are dictionaries, or tuples, of the key's leading fields: prefix={"symbol": "AAPL"}.
         """
+        if limit is not None and limit < 0:
+            raise ValueError(f"limit: {limit} rows cannot be had")
         chunks = []
         left = limit
         with self._pinned() as snapshot:

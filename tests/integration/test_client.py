@@ -92,6 +92,11 @@ assert rows["price"].sum() == 190 and rows["symbol"][0] == b"A" and str(rows["ts
 assert list(trades.scan(prefix={"symbol": "B"})["seq"]) == list(range(10))
 assert list(trades.scan(("B", 3), ("B", 5), to_exclusive=True)["seq"]) == [3, 4]
 assert list(trades.scan(prefix=("A",), reverse=True, limit=2)["seq"]) == [9, 8]
+try:
+    trades.scan(limit=-1)
+    assert False
+except ValueError as error:
+    assert "-1 rows" in str(error), error
 assert trades.get("B", 7)["price"] == 17 and trades.get(symbol="B", seq=99) is None
 with connection.pin() as old:
     total = 0

@@ -84,9 +84,11 @@ class Sandbox(PerchTest):
         read, write = self.folder / "read", self.folder / "write"
         read.mkdir(), write.mkdir()
         (read / "some").write_text("x")
-        host = self.start_host(read=[str(read)], write=[str(write)])
+        missing = self.folder / "missing"
+        host = self.start_host(read=[str(read), str(missing)], write=[str(write)])
         self.assertEqual(self.attempt(host, "open", path=str(read / "some")), 0)
         host.call("reader.unload", name="open")
+        self.assertIn(f"reader open: readers.sandbox.read: {missing} is not there", host.log())
         self.assertEqual(self.attempt(host, "write", path=str(write / "new")), 0)
         host.call("reader.unload", name="write")
         self.assertTrue((write / "new").exists())
