@@ -30,6 +30,7 @@ void add_reader_commands(CLI::App& app,
                          Context& context);  ///< readers load swap configure accept rollback unload
 void add_inspect_command(CLI::App& app, Context& context);
 void add_check_command(CLI::App& app, Context& context);
+void add_check_tree_command(CLI::App& app, Context& context);
 void add_new_command(CLI::App& app, Context& context);
 void add_table_commands(CLI::App& app, Context& context);  ///< sources tables layout
 void add_row_commands(CLI::App& app, Context& context);    ///< get scan

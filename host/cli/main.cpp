@@ -67,6 +67,7 @@ int main(int argc, char** argv) {
   add_inspect_command(app, context);
   add_check_command(app, context);
   add_new_command(app, context);
+  add_check_tree_command(app, context);
   add_table_commands(app, context);
   add_row_commands(app, context);
   add_tail_command(app, context);

@@ -51,6 +51,17 @@ class Commands(ControlTest):
         self.assertEqual(scan("--from", "symbol=BBB", "--from-exclusive", "--to", "symbol=ZZZ", "seq=2"),
                          [("ZZZ", 1), ("ZZZ", 2)])
 
+    def test_check_tree(self):
+        printed = self.text("check-tree")
+        self.assertRegex(printed, r"trades +120 +\d+ +\d+ ")
+        self.assertRegex(printed, r"\nversion \d+ is whole\n$")
+        checked = self.host.cli_json("check-tree")
+        status = self.host.status()
+        self.assertEqual({table["name"]: table["rows"] for table in checked["tables"]},
+                         {table["name"]: table["rows"] for table in status["tables"]})
+        self.assertLessEqual(checked["version"], status["published_version"])
+        perch_host.eventually(lambda: self.call("client.list")["clients"] == [], "its pin is given up")
+
     def test_load_swap_unload(self):
         marked = str(TEST_PLUGINS / "marked.so")
         self.assertIn("mine: running, marked 1.0.0", self.text("load", marked, "--name", "mine"))
