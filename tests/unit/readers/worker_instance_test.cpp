@@ -1,7 +1,5 @@
 // A worker that says whatever it likes (tests/faulty/hostile_worker.cpp) costs itself, and nothing of the
 // host.
-#include <poll.h>
-
 #include <atomic>
 
 #include "readers/worker_instance.hpp"

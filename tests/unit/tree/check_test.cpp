@@ -53,7 +53,7 @@ class TreeCopy {
 };
 
 /// Damages every node in turn, where `damage` finds something to damage in it, and expects that it is told.
-int expect_found(TreeCopy& tree, const char* what, const std::function<bool(WritableNode&)>& damage) {
+void expect_found(TreeCopy& tree, const char* what, const std::function<bool(WritableNode&)>& damage) {
   int damaged = 0;
   for (const auto& [ref, units] : tree.blocks) {
     if (!tree.is_node(ref)) continue;
@@ -70,7 +70,6 @@ int expect_found(TreeCopy& tree, const char* what, const std::function<bool(Writ
   CAPTURE(what);
   CHECK(damaged > 0);
   CHECK(tree.check() == "");
-  return damaged;
 }
 
 }  // namespace
