@@ -9,7 +9,9 @@ const std::vector<StreamWorkload>& stream_workloads() {
       {"ingest_csv", {"perch", "perch_by_time", "redis"}, ingest_csv},
       {"ingest_binary", {"perch", "perch_by_time", "redis"}, ingest_binary},
 #endif
-      {"thread_vs_process", {"perch-thread", "perch-process", "lmdb-process"}, thread_vs_process},
+      {"thread_vs_process",
+       {"perch-thread", "perch-process", "lmdb-process", "futex-thread", "futex-process"},
+       thread_vs_process},
       {"event_to_reader", {"perch", "perch_reader_spins", "perch_both_spin", "redis"}, event_to_reader},
   };
   return all;

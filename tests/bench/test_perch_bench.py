@@ -64,6 +64,8 @@ class PerchBench(unittest.TestCase):
         perch = {f"thread_vs_process.{what}" for what in ("get_random", "scan", "diff", "snapshot", "event_to_reader")}
         self.assertEqual(found.pop("perch-thread"), perch)
         self.assertEqual(found.pop("perch-process"), perch)
+        for bare in ("futex-thread", "futex-process"):  # a wake-up without any of Perch's code
+            self.assertEqual(found.pop(bare), {"thread_vs_process.bare_wake_up"})
 
     def test_streams_go_through_every_system(self):
         done, results = bench("--rows", "3000", "--repeat", "1", "--filter", "ingest_,event_to_reader")

@@ -1,17 +1,22 @@
 // thread_vs_process: the same reader on the same live tree, on a thread of the process that writes and in a
 // process of its own, in turns; beside it LMDB, read by another process. One row per row of the data, u64
-// keys, 32 bytes.
+// keys, 32 bytes. What a wake-up costs without any of Perch's code is measured in the same run: a futex word
+// that the writer changes after a commit, nothing else.
 #ifdef PERCH_BENCH_LMDB
 #include <lmdb.h>
 #endif
+#include <linux/futex.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <climits>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -40,7 +45,7 @@ constexpr std::uint64_t pins = 500'000;
 constexpr std::uint64_t events = 300;
 constexpr int turns = 5;  // of each reader, in one repetition
 constexpr tree::TableIndex table = 0;
-const char* const measures[] = {"get_random", "scan", "diff", "snapshot", "event_to_reader"};
+const char* const measures[] = {"get_random", "scan", "diff", "snapshot", "event_to_reader", "bare_wake_up"};
 
 std::int64_t now_ns() { return std::chrono::nanoseconds(Clock::now().time_since_epoch()).count(); }
 
@@ -59,6 +64,56 @@ std::uint64_t random_row(std::uint64_t& state, std::uint64_t rows) {
   state = state * 6364136223846793005 + 1442695040888963407;
   return (state >> 33) % rows;
 }
+
+std::int64_t median(std::vector<std::int64_t>& values) {
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
+
+/// What a wake-up takes that no commit is behind: the kernel's share. In memory that both processes have.
+/// Orders are sequentially consistent throughout, as nothing here is to be faster than what it is held
+/// against.
+class Bell {
+ public:
+  static Bell& shared() {
+    static Bell* const bell = [] {
+      void* const page =
+          mmap(nullptr, sizeof(Bell), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+      if (page == MAP_FAILED) die("no memory for the bell");
+      return new (page) Bell;
+    }();
+    return *bell;
+  }
+
+  /// The writer's, after a commit. Nothing while nobody listens.
+  void ring() {
+    if (!listening_) return;
+    rung_ns_ = now_ns();
+    ++strokes_;
+    syscall(SYS_futex, &strokes_, FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0);
+  }
+
+  /// Microseconds from a stroke to the sleeper's next instruction, the median.
+  double listen() {
+    std::vector<std::int64_t> took;
+    listening_ = true;
+    while (took.size() < events) {
+      const std::uint32_t seen = strokes_;
+      const timespec limit{1, 0};
+      syscall(SYS_futex, &strokes_, FUTEX_WAIT, seen, &limit, nullptr, 0);
+      const std::int64_t woken_ns = now_ns();
+      if (strokes_ != seen) took.push_back(woken_ns - rung_ns_);
+    }
+    listening_ = false;
+    return static_cast<double>(median(took)) / 1000;
+  }
+
+ private:
+  std::atomic<std::uint32_t> strokes_{0};  // futex word
+  std::atomic<std::int64_t> rung_ns_{0};
+  std::atomic<bool> listening_{false};
+};
 
 // ---- The reader: this very code, whichever the process.
 
@@ -135,8 +190,7 @@ double event_to_reader(tree::ReadSide& reads, std::uint64_t, std::uint64_t) {
     took.push_back(now_ns() - snapshot.commit_time_ns());
     seen = snapshot.version();
   }
-  std::nth_element(took.begin(), took.begin() + events / 2, took.end());
-  return static_cast<double>(took[events / 2]) / 1000;
+  return static_cast<double>(median(took)) / 1000;
 }
 
 double measure(const std::string& what, tree::ReadSide& reads, std::uint64_t rows, std::uint64_t seed) {
@@ -144,11 +198,12 @@ double measure(const std::string& what, tree::ReadSide& reads, std::uint64_t row
   if (what == "scan") return scan(reads, rows, seed);
   if (what == "diff") return diff(reads, rows, seed);
   if (what == "snapshot") return snapshot(reads, rows, seed);
+  if (what == "bare_wake_up") return Bell::shared().listen();
   return event_to_reader(reads, rows, seed);
 }
 
 const char* unit_of(const std::string& what) {
-  if (what == "event_to_reader") return "us";
+  if (what == "event_to_reader" || what == "bare_wake_up") return "us";
   if (what == "snapshot") return "ns";
   return what == "diff" ? "ns/changed row" : "ns/row";
 }
@@ -333,6 +388,7 @@ class Writer {
     for (std::uint64_t round = 1; !stopping_.load(std::memory_order_relaxed); ++round) {
       for (int i = 0; i < 16; ++i) put(random_row(state, rows_), round);
       store_.commit(now_ns(), {});
+      Bell::shared().ring();
       due += std::chrono::milliseconds(1);
       std::this_thread::sleep_until(due);
     }
@@ -353,6 +409,7 @@ void thread_vs_process(Report& report, std::uint64_t rows) {
   loaded->load(rows);
   loaded.reset();  // an environment is not to be carried through fork(2)
 #endif
+  Bell::shared();                     // before the fork, for both
   ReaderProcess process(rows, lmdb);  // before this process has threads
   tree::StoreOptions options;
   options.arena_bytes = std::uint64_t{4} << 30;
@@ -370,8 +427,10 @@ void thread_vs_process(Report& report, std::uint64_t rows) {
         const auto seed = static_cast<std::uint64_t>(turn + 1);
         const std::string name = std::string("thread_vs_process.") + what;
         const char* const unit = unit_of(what);
-        report.add(name, unit, "perch-thread", measure(what, (*store)->reads(), rows, seed));
-        report.add(name, unit, "perch-process", process.ask("perch", what, seed));
+        const bool bare = name.ends_with("bare_wake_up");
+        report.add(name, unit, bare ? "futex-thread" : "perch-thread",
+                   measure(what, (*store)->reads(), rows, seed));
+        report.add(name, unit, bare ? "futex-process" : "perch-process", process.ask("perch", what, seed));
         const double other = process.ask("lmdb", what, seed);
         if (other >= 0) report.add(name, unit, "lmdb-process", other);
       }

@@ -54,6 +54,8 @@ def connect(address):
 
 
 class RealData(PerchTest):
+    limit = 900 if os.environ.get("PERCH_SOAK") else 120  # 3 million rows through four sources
+
     def setUp(self):
         if not REPLAY.exists():
             print(f"\n*** SKIPPED: the recorded data is missing: {REPLAY}\n", file=sys.stderr, flush=True)
