@@ -1,7 +1,5 @@
 #include "base/bounded_json.hpp"
 
-#include <algorithm>
-
 namespace perch {
 
 using Json = nlohmann::json;
@@ -37,6 +35,8 @@ class DepthCheck : public nlohmann::json_sax<Json> {
   int depth_ = 0;
 };
 
+struct TooDeep {};
+
 }  // namespace
 
 bool is_bounded_json(std::string_view text, int depth_max) {
@@ -44,18 +44,23 @@ bool is_bounded_json(std::string_view text, int depth_max) {
   return Json::sax_parse(text, &check);
 }
 
-Json parse_bounded(std::string_view text, int depth_max) {
-  int deepest = 0;
-  Json json = Json::parse(
-      text,
-      [&deepest, depth_max](int around, Json::parse_event_t event, Json&) {
-        const bool begins =
-            event == Json::parse_event_t::object_start || event == Json::parse_event_t::array_start;
-        if (begins) deepest = std::max(deepest, around + 1);
-        return deepest <= depth_max;  // what is deeper is dropped, not built
-      },
-      /*allow_exceptions=*/false);
-  return deepest > depth_max ? Json(Json::value_t::discarded) : json;
+tl::expected<Json, JsonRefusal> parse_bounded(std::string_view text, int depth_max) {
+  try {
+    return Json::parse(text, [depth_max](int around, Json::parse_event_t event, Json&) {
+      const bool begins =
+          event == Json::parse_event_t::object_start || event == Json::parse_event_t::array_start;
+      if (begins && around >= depth_max) throw TooDeep{};
+      return true;
+    });
+  } catch (const TooDeep&) {
+    return tl::make_unexpected(
+        JsonRefusal{true, "is nested deeper than " + std::to_string(depth_max) + " levels"});
+  } catch (const Json::exception& error) {
+    constexpr std::size_t reason_bytes_max =
+        300;  // the library quotes the token, which may be the whole text
+    return tl::make_unexpected(
+        JsonRefusal{false, "is not JSON: " + std::string(error.what()).substr(0, reason_bytes_max)});
+  }
 }
 
 }  // namespace perch

@@ -2,14 +2,21 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
+#include <string>
 #include <string_view>
+#include <tl/expected.hpp>
 
 namespace perch {
 
-/// Discarded (see nlohmann::json::is_discarded) when it is no JSON, or has more than `depth_max` objects and
-/// arrays in one another: what is parsed without recursion is copied, compared and printed with it, and a
-/// deep one runs out of stack there.
-nlohmann::json parse_bounded(std::string_view text, int depth_max);
+/// Why a text was not taken.
+struct JsonRefusal {
+  bool is_too_deep = false;
+  std::string message;  ///< "is nested deeper than 64 levels", "is not JSON: …"; of at most 320 bytes
+};
+
+/// Refused when it is no JSON, or has more than `depth_max` objects and arrays in one another: what is parsed
+/// without recursion is copied, compared and printed with it, and a deep one runs out of stack there.
+tl::expected<nlohmann::json, JsonRefusal> parse_bounded(std::string_view text, int depth_max);
 
 /// Whether parse_bounded would take it.
 bool is_bounded_json(std::string_view text, int depth_max);

@@ -1,22 +1,15 @@
 #include "control/json_rpc.hpp"
 
+#include "base/bounded_json.hpp"
+
 namespace perch::control {
 namespace {
 
 using nlohmann::json;
 
-struct TooDeep {};
-
 tl::unexpected<RequestError> invalid(std::string id, std::string message) {
   return tl::make_unexpected(
       RequestError{std::move(id), RpcCode::invalid_request, Error{ErrorKind::usage, std::move(message), {}}});
-}
-
-json parse_bounded(std::string_view line) {
-  return json::parse(line, [](int depth, json::parse_event_t, json&) {
-    if (depth > nesting_max) throw TooDeep{};
-    return true;
-  });
 }
 
 tl::expected<Request, RequestError> read_request(json& message) {
@@ -55,18 +48,12 @@ tl::expected<Request, RequestError> read_request(json& message) {
 std::string to_text(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
 tl::expected<Request, RequestError> parse_request(std::string_view line) {
-  try {
-    json message = parse_bounded(line);
-    return read_request(message);
-  } catch (const TooDeep&) {
-    return invalid("null", "the request is nested deeper than " + std::to_string(nesting_max) + " levels");
-  } catch (const json::exception& error) {
-    constexpr std::size_t reason_bytes_max =
-        300;  // the library quotes the token, which may be the whole line
-    const std::string reason = std::string(error.what()).substr(0, reason_bytes_max);
-    return tl::make_unexpected(
-        RequestError{"null", RpcCode::parse_error, Error{ErrorKind::usage, "not JSON: " + reason, {}}});
-  }
+  auto message = parse_bounded(line, nesting_max);
+  if (message) return read_request(*message);
+  const JsonRefusal& refusal = message.error();
+  const RpcCode code = refusal.is_too_deep ? RpcCode::invalid_request : RpcCode::parse_error;
+  return tl::make_unexpected(
+      RequestError{"null", code, Error{ErrorKind::usage, "the request " + refusal.message, {}}});
 }
 
 RpcCode code_of(ErrorKind kind) noexcept {

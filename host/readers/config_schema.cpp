@@ -113,13 +113,11 @@ Result<void> check_config(const Manifest& manifest, const std::string& config) {
   if (config.size() > config_bytes_max)
     return fail(ErrorKind::usage, "a reader's config has at most 256 KiB");
   const auto json = parse_bounded(config, config_depth_max);
-  if (!json.is_object()) {
-    return fail(ErrorKind::usage, "a reader's config must be a JSON object, nested at most " +
-                                      std::to_string(config_depth_max) + " levels deep");
-  }
+  if (!json) return fail(ErrorKind::usage, "the reader's config " + json.error().message);
+  if (!json->is_object()) return fail(ErrorKind::usage, "a reader's config must be a JSON object");
   const auto schema = ConfigSchema::parse(manifest.config_schema);
   if (!schema) return fail(schema.error());
-  auto problems = schema->problems(json);
+  auto problems = schema->problems(*json);
   if (problems.empty()) return {};
   return fail(ErrorKind::usage, "the config does not fit plugin " + manifest.id + " " + manifest.version,
               std::move(problems));

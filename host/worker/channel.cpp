@@ -77,12 +77,13 @@ bool Channel::take(Message& message) {
   }
   const std::size_t end = sizeof header + header.bytes;
   if (received_.size() < end) return false;
-  message.body = parse_bounded(std::string_view(received_).substr(sizeof header, header.bytes), depth_max);
+  auto body = parse_bounded(std::string_view(received_).substr(sizeof header, header.bytes), depth_max);
   received_.erase(0, end);
-  if (!message.body.is_object() || descriptors_.size() < header.descriptors) {
+  if (!body || !body->is_object() || descriptors_.size() < header.descriptors) {
     is_broken_ = true;
     return false;
   }
+  message.body = std::move(*body);
   message.descriptors.clear();
   for (std::uint32_t i = 0; i < header.descriptors; ++i) {
     message.descriptors.push_back(std::move(descriptors_.front()));

@@ -25,14 +25,16 @@ TEST_CASE("bounded json: as deep as allowed, and no deeper, whatever is inside")
       const std::string text = nested(levels, inside);
       CAPTURE(text);
       CHECK(is_bounded_json(text, 8) == (levels + own <= 8));
-      CHECK(parse_bounded(text, 8).is_discarded() == (levels + own > 8));
+      const auto parsed = parse_bounded(text, 8);
+      REQUIRE(parsed.has_value() == (levels + own <= 8));
+      if (!parsed) CHECK(parsed.error().is_too_deep);
     }
   }
-  CHECK(parse_bounded(nested(8, "1"), 8).dump() == nested(8, "1"));
+  CHECK(parse_bounded(nested(8, "1"), 8)->dump() == nested(8, "1"));
 }
 
 TEST_CASE("bounded json: siblings of what is too deep do not save it") {
-  CHECK(parse_bounded(R"({"a":[[1]],"b":2})", 2).is_discarded());
+  CHECK(parse_bounded(R"({"a":[[1]],"b":2})", 2).error().message == "is nested deeper than 2 levels");
   CHECK_FALSE(is_bounded_json(R"({"a":[[1]],"b":2})", 2));
 }
 
@@ -40,15 +42,24 @@ TEST_CASE("bounded json: what is no JSON is refused") {
   for (const char* const text : {"", "{", "[1,]", "nul", "{\"a\" 1}", "1 2", "\"\xff\""}) {
     CAPTURE(text);
     CHECK_FALSE(is_bounded_json(text, 8));
-    CHECK(parse_bounded(text, 8).is_discarded());
+    const auto parsed = parse_bounded(text, 8);
+    REQUIRE_FALSE(parsed);
+    CHECK_FALSE(parsed.error().is_too_deep);
+    CHECK(parsed.error().message.starts_with("is not JSON: "));
   }
+}
+
+TEST_CASE("bounded json: the reason is short, however long the text") {
+  const auto parsed = parse_bounded("\"" + std::string(std::size_t{1} << 20, 'x'), 8);
+  REQUIRE_FALSE(parsed);
+  CHECK(parsed.error().message.size() <= 320);
 }
 
 TEST_CASE("bounded json: millions of levels cost no stack") {
   const std::string text(std::size_t{4} << 20, '[');
   CHECK_FALSE(is_bounded_json(text, 64));
-  CHECK(parse_bounded(text, 64).is_discarded());
-  CHECK(parse_bounded(text + std::string(text.size(), ']'), 64).is_discarded());
+  CHECK(parse_bounded(text, 64).error().is_too_deep);
+  CHECK(parse_bounded(text + std::string(text.size(), ']'), 64).error().is_too_deep);
 }
 
 }  // namespace perch
