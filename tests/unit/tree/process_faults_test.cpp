@@ -5,10 +5,12 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <optional>
 #include <thread>
 
 #include "support.hpp"
@@ -21,8 +23,12 @@ constexpr TableShape shape{1, 24};
 constexpr std::uint64_t keys = 300;
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
 constexpr int deaths = 5;  // a sanitizer's fork takes its time
+constexpr int traced_deaths_soak = 5;
+constexpr int traced_deaths = 2;
 #else
 constexpr int deaths = 200;
+constexpr int traced_deaths_soak = 200;
+constexpr int traced_deaths = 20;
 #endif
 
 [[noreturn]] void die() {
@@ -228,6 +234,159 @@ TEST_CASE("process: a host may die at any moment, and its last version stays who
     }
   }
   CHECK(looks > 0);
+}
+
+// ---- Hosts that die at an instruction of one operation, traced there step by step (ptrace(2))
+
+namespace {
+
+enum class HostStep { attach, write, commit, reclaim, hand_over, take_over, detach, last };
+const std::string host_steps[] = {"attach", "write", "commit", "reclaim", "hand_over", "take_over", "detach"};
+
+/// In a child that is traced: stops when `offer` is made, when the step begins, and behind it.
+[[noreturn]] void be_a_traced_host(HostStep step, int offer_fd) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  ptrace(PTRACE_TRACEME, 0, nullptr, nullptr);
+  auto store = make_store(std::uint64_t{16} << 20);
+  fill(*store);
+  SlotPages& processes = store->reads().processes();
+  auto page = processes.attach();
+  auto arena = store->open_read_only();
+  if (!page || !arena) _exit(1);
+  const Offer offer{arena->get(), page->fd.get()};
+  if (write(offer_fd, &offer, sizeof offer) != sizeof offer) _exit(1);
+  raise(SIGSTOP);
+
+  Random random(13);
+  for (std::uint64_t round = 1; round <= 20; ++round) write_on(*store, round, random);  // to be reclaimed
+  const SharedSnapshot held = store->reads().acquire();
+  if (step == HostStep::take_over) processes.hand_over(page->id, held.word());
+  const std::uint64_t key = random.below(keys);
+  if (step == HostStep::commit) put(*store, 0, key_of(key), shape.value_bytes, key + keys * 100);
+  raise(SIGSTOP);
+
+  bool went_well = true;
+  switch (step) {
+    case HostStep::attach:
+      went_well = processes.attach().has_value();
+      break;
+    case HostStep::write:
+      put(*store, 0, key_of(key), shape.value_bytes, key + keys * 100);
+      break;
+    case HostStep::commit:
+      store->commit(0, {});
+      break;
+    case HostStep::reclaim:
+      store->reclaim_all();
+      break;
+    case HostStep::hand_over:
+      went_well = processes.hand_over(page->id, held.word());
+      break;
+    case HostStep::take_over:
+      went_well = store->reads().take_over(page->id, held.word()) != nullptr;
+      break;
+    case HostStep::detach:
+      processes.detach(page->id);
+      break;
+    case HostStep::last:
+      went_well = false;
+  }
+  if (!went_well) _exit(1);
+  raise(SIGSTOP);
+  _exit(1);  // it is to be killed
+}
+
+/// A traced host, and what a reader in this process sees of it.
+class TracedHost {
+ public:
+  explicit TracedHost(HostStep step) {
+    int pipe_fds[2];
+    REQUIRE(pipe(pipe_fds) == 0);
+    pid_ = fork();
+    REQUIRE(pid_ >= 0);
+    if (pid_ == 0) be_a_traced_host(step, pipe_fds[1]);
+    close(pipe_fds[1]);
+    Offer offer{};
+    REQUIRE(read(pipe_fds[0], &offer, sizeof offer) == sizeof offer);
+    close(pipe_fds[0]);
+    REQUIRE(next_stop() == SIGSTOP);
+    const UniqueFd arena = open_of(pid_, offer.arena, O_RDONLY);
+    const UniqueFd page = open_of(pid_, offer.page, O_RDWR);
+    auto mapped = MappedArena::map(arena.get(), page.get());
+    REQUIRE(mapped.has_value());
+    arena_.emplace(std::move(*mapped));
+    reads_.emplace(arena_->base(), arena_->slot_page());
+    held_ = reads_->claim_slot();
+    first_ = held_.pin();
+    ptrace(PTRACE_CONT, pid_, nullptr, nullptr);
+    REQUIRE(next_stop() == SIGSTOP);
+  }
+  ~TracedHost() {
+    held_ = PinSlot();
+    if (pid_ <= 0) return;
+    kill(pid_, SIGKILL);
+    waitpid(pid_, nullptr, 0);
+  }
+  TracedHost(const TracedHost&) = delete;
+  TracedHost& operator=(const TracedHost&) = delete;
+
+  /// Runs at most so many instructions of the step. How many it were: less when it ended before.
+  std::uint64_t advance(std::uint64_t instructions) {
+    for (std::uint64_t done = 0; done < instructions; ++done) {
+      const bool steps = ptrace(PTRACE_SINGLESTEP, pid_, nullptr, nullptr) == 0;
+      const int signal = steps ? next_stop() : 0;
+      if (signal == SIGSTOP) return done;
+      if (signal != SIGTRAP) FAIL("the host ended in the middle of its step");
+    }
+    return instructions;
+  }
+
+  /// Kills it where it stands, and reads on.
+  bool dies_and_is_read() {
+    kill(pid_, SIGKILL);
+    int status = 0;
+    if (waitpid(pid_, &status, 0) != pid_ || !WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL)
+      return false;
+    pid_ = -1;
+    PinSlot slot = reads_->claim_slot();
+    return is_right(slot.pin()) && is_right(first_);
+  }
+
+ private:
+  /// The signal that stopped it; 0: it ended.
+  int next_stop() {
+    int status = 0;
+    if (waitpid(pid_, &status, 0) != pid_) return 0;
+    return WIFSTOPPED(status) ? WSTOPSIG(status) : 0;
+  }
+
+  pid_t pid_ = -1;
+  std::optional<MappedArena> arena_;
+  std::optional<ReadSide> reads_;
+  PinSlot held_;
+  Snapshot first_;
+};
+
+}  // namespace
+
+TEST_CASE("process: a host may die at any instruction of what it does, and is read on") {
+  const int traced = soak_factor() > 1 ? traced_deaths_soak : traced_deaths;
+  for (int number = 0; number < static_cast<int>(HostStep::last); ++number) {
+    CAPTURE(host_steps[number]);
+    const auto step = static_cast<HostStep>(number);
+    const std::uint64_t length = TracedHost(step).advance(10'000'000);
+    REQUIRE(length > 0);
+    REQUIRE(length < 10'000'000);
+    MESSAGE(host_steps[number], ": ", length, " instructions");
+    for (int death = 0; death < traced; ++death) {
+      const std::uint64_t instruction =
+          length * static_cast<std::uint64_t>(death) / static_cast<std::uint64_t>(traced);
+      CAPTURE(instruction);
+      TracedHost host(step);
+      host.advance(instruction);
+      CHECK(host.dies_and_is_read());
+    }
+  }
 }
 
 }  // namespace perch::tree::test
