@@ -35,8 +35,8 @@ constexpr int traced_deaths = 20;
   for (;;) ::kill(getpid(), SIGKILL);
 }
 
-/// Rows verify themselves: a stamp is its key, plus a multiple of `keys`.
-bool is_right(const Snapshot& snapshot) {
+/// Rows verify themselves: a stamp is its key, plus a multiple of `keys`; in what fill() commits, none.
+bool is_right(const Snapshot& snapshot, bool is_as_filled = false) {
   Cursor cursor(snapshot, 0);
   std::uint64_t rows = 0;
   for (Run run = cursor.next(); run.count > 0; run = cursor.next()) {
@@ -45,6 +45,7 @@ bool is_right(const Snapshot& snapshot) {
       const std::uint64_t stamp = stamp_of(value, shape.value_bytes);
       if (run.key_word(row, 0) != rows || stamp % keys != rows || !value_is(value, shape.value_bytes, stamp))
         return false;
+      if (is_as_filled && stamp != rows) return false;
     }
   }
   return rows == keys;
@@ -258,7 +259,11 @@ const std::string host_steps[] = {"attach", "write", "commit", "reclaim", "hand_
   raise(SIGSTOP);
 
   Random random(13);
-  for (std::uint64_t round = 1; round <= 20; ++round) write_on(*store, round, random);  // to be reclaimed
+  for (std::uint64_t round = 1; round <= 20;
+       ++round) {  // memory that is reused, and some yet to be reclaimed
+    write_on(*store, round, random);
+    if (round == 10) store->reclaim_all();
+  }
   const SharedSnapshot held = store->reads().acquire();
   if (step == HostStep::take_over) processes.hand_over(page->id, held.word());
   const std::uint64_t key = random.below(keys);
@@ -349,7 +354,7 @@ class TracedHost {
       return false;
     pid_ = -1;
     PinSlot slot = reads_->claim_slot();
-    return is_right(slot.pin()) && is_right(first_);
+    return is_right(slot.pin()) && is_right(first_, true);
   }
 
  private:
