@@ -170,17 +170,30 @@ struct Offer {
   int page;
 };
 
+/// In a child: a store that is filled, and offered to a reader.
+struct OfferedStore {
+  OfferedStore(std::uint64_t arena_bytes, int offer_fd) : store(make_store(arena_bytes)) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    fill(*store);
+    auto attached = store->reads().processes().attach();
+    auto opened = store->open_read_only();
+    if (!attached || !opened) _exit(1);
+    page = std::move(*attached);
+    arena = std::move(*opened);
+    const Offer offer{arena.get(), page.fd.get()};
+    if (write(offer_fd, &offer, sizeof offer) != sizeof offer) _exit(1);
+  }
+
+  std::unique_ptr<Store> store;
+  SlotPages::Attached page;
+  UniqueFd arena;
+};
+
 /// In a child: a host that writes, and on another thread attaches, passes on and detaches, until it is
 /// killed.
 [[noreturn]] void be_a_host(int offer_fd) {
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
-  auto store = make_store(std::uint64_t{64} << 20);
-  fill(*store);
-  auto page = store->reads().processes().attach();
-  auto arena = store->open_read_only();
-  if (!page || !arena) _exit(1);
-  const Offer offer{arena->get(), page->fd.get()};
-  if (write(offer_fd, &offer, sizeof offer) != sizeof offer) _exit(1);
+  const OfferedStore offered(std::uint64_t{64} << 20, offer_fd);
+  Store* const store = offered.store.get();
   std::thread passer([&] {
     for (;;) {
       auto other = store->reads().processes().attach();
@@ -200,36 +213,54 @@ UniqueFd open_of(pid_t process, int fd, int flags) {
   return UniqueFd(open(path.c_str(), flags | O_CLOEXEC));
 }
 
+/// A host in a child of this process, and what it offers.
+struct HostChild {
+  /// `be` does not return.
+  template <class Be>
+  explicit HostChild(Be be) {
+    int pipe_fds[2];
+    REQUIRE(pipe(pipe_fds) == 0);
+    pid = fork();
+    REQUIRE(pid >= 0);
+    if (pid == 0) be(pipe_fds[1]);
+    close(pipe_fds[1]);
+    REQUIRE(read(pipe_fds[0], &offer, sizeof offer) == sizeof offer);
+    close(pipe_fds[0]);
+  }
+
+  /// The host need not run for it, only be there.
+  MappedArena map() const {
+    const UniqueFd arena = open_of(pid, offer.arena, O_RDONLY);
+    const UniqueFd page = open_of(pid, offer.page, O_RDWR);
+    auto mapped = MappedArena::map(arena.get(), page.get());
+    REQUIRE(mapped.has_value());
+    return std::move(*mapped);
+  }
+
+  pid_t pid = -1;
+  Offer offer{};
+};
+
 }  // namespace
 
 TEST_CASE("process: a host may die at any moment, and its last version stays whole for who reads it") {
   Random random(11);
   std::uint64_t looks = 0;
   for (int death = 0; death < deaths; ++death) {
-    int pipe_fds[2];
-    REQUIRE(pipe(pipe_fds) == 0);
-    const pid_t host = fork();
-    if (host == 0) be_a_host(pipe_fds[1]);
-    close(pipe_fds[1]);
-    Offer offer{};
-    REQUIRE(read(pipe_fds[0], &offer, sizeof offer) == sizeof offer);
-    close(pipe_fds[0]);
-    const UniqueFd arena = open_of(host, offer.arena, O_RDONLY);
-    const UniqueFd page = open_of(host, offer.page, O_RDWR);
-    auto mapped = MappedArena::map(arena.get(), page.get());
-    REQUIRE(mapped.has_value());
+    const HostChild host(be_a_host);
+    const MappedArena mapped = host.map();
     {
-      ReadSide reads(mapped->base(), mapped->slot_page());
+      ReadSide reads(mapped.base(), mapped.slot_page());
       PinSlot held = reads.claim_slot();
       PinSlot slot = reads.claim_slot();
       const Snapshot first = held.pin();
       const auto until = std::chrono::steady_clock::now() + std::chrono::microseconds(random.below(4000));
       bool right = true;
       for (; std::chrono::steady_clock::now() < until; ++looks) right = right && is_right(slot.pin());
-      kill(host, SIGKILL);
+      kill(host.pid, SIGKILL);
       for (int i = 0; i < 20; ++i) right = right && is_right(slot.pin());
       int status = 0;
-      REQUIRE(waitpid(host, &status, 0) == host);
+      REQUIRE(waitpid(host.pid, &status, 0) == host.pid);
       right = right && is_right(slot.pin()) && is_right(first);
       CHECK(right);
     }
@@ -246,26 +277,20 @@ const std::string host_steps[] = {"attach", "write", "commit", "reclaim", "hand_
 
 /// In a child that is traced: stops when `offer` is made, when the step begins, and behind it.
 [[noreturn]] void be_a_traced_host(HostStep step, int offer_fd) {
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
   ptrace(PTRACE_TRACEME, 0, nullptr, nullptr);
-  auto store = make_store(std::uint64_t{16} << 20);
-  fill(*store);
+  const OfferedStore offered(std::uint64_t{16} << 20, offer_fd);
+  Store* const store = offered.store.get();
   SlotPages& processes = store->reads().processes();
-  auto page = processes.attach();
-  auto arena = store->open_read_only();
-  if (!page || !arena) _exit(1);
-  const Offer offer{arena->get(), page->fd.get()};
-  if (write(offer_fd, &offer, sizeof offer) != sizeof offer) _exit(1);
   raise(SIGSTOP);
 
   Random random(13);
-  for (std::uint64_t round = 1; round <= 20;
-       ++round) {  // memory that is reused, and some yet to be reclaimed
+  // Memory that is reused, and some yet to be reclaimed.
+  for (std::uint64_t round = 1; round <= 20; ++round) {
     write_on(*store, round, random);
     if (round == 10) store->reclaim_all();
   }
   const SharedSnapshot held = store->reads().acquire();
-  if (step == HostStep::take_over) processes.hand_over(page->id, held.word());
+  if (step == HostStep::take_over) processes.hand_over(offered.page.id, held.word());
   const std::uint64_t key = random.below(keys);
   if (step == HostStep::commit) put(*store, 0, key_of(key), shape.value_bytes, key + keys * 100);
   raise(SIGSTOP);
@@ -285,13 +310,13 @@ const std::string host_steps[] = {"attach", "write", "commit", "reclaim", "hand_
       store->reclaim_all();
       break;
     case HostStep::hand_over:
-      went_well = processes.hand_over(page->id, held.word());
+      went_well = processes.hand_over(offered.page.id, held.word());
       break;
     case HostStep::take_over:
-      went_well = store->reads().take_over(page->id, held.word()) != nullptr;
+      went_well = store->reads().take_over(offered.page.id, held.word()) != nullptr;
       break;
     case HostStep::detach:
-      processes.detach(page->id);
+      processes.detach(offered.page.id);
       break;
     case HostStep::last:
       went_well = false;
@@ -304,22 +329,10 @@ const std::string host_steps[] = {"attach", "write", "commit", "reclaim", "hand_
 /// A traced host, and what a reader in this process sees of it.
 class TracedHost {
  public:
-  explicit TracedHost(HostStep step) {
-    int pipe_fds[2];
-    REQUIRE(pipe(pipe_fds) == 0);
-    pid_ = fork();
-    REQUIRE(pid_ >= 0);
-    if (pid_ == 0) be_a_traced_host(step, pipe_fds[1]);
-    close(pipe_fds[1]);
-    Offer offer{};
-    REQUIRE(read(pipe_fds[0], &offer, sizeof offer) == sizeof offer);
-    close(pipe_fds[0]);
+  explicit TracedHost(HostStep step)
+      : host_([step](int offer_fd) { be_a_traced_host(step, offer_fd); }), pid_(host_.pid) {
     REQUIRE(next_stop() == SIGSTOP);
-    const UniqueFd arena = open_of(pid_, offer.arena, O_RDONLY);
-    const UniqueFd page = open_of(pid_, offer.page, O_RDWR);
-    auto mapped = MappedArena::map(arena.get(), page.get());
-    REQUIRE(mapped.has_value());
-    arena_.emplace(std::move(*mapped));
+    arena_.emplace(host_.map());
     reads_.emplace(arena_->base(), arena_->slot_page());
     held_ = reads_->claim_slot();
     first_ = held_.pin();
@@ -365,7 +378,8 @@ class TracedHost {
     return WIFSTOPPED(status) ? WSTOPSIG(status) : 0;
   }
 
-  pid_t pid_ = -1;
+  const HostChild host_;
+  pid_t pid_;  // -1: it has died
   std::optional<MappedArena> arena_;
   std::optional<ReadSide> reads_;
   PinSlot held_;
