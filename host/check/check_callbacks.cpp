@@ -2,7 +2,7 @@
 #include "base/units.hpp"
 #include "check/long_life.hpp"
 #include "check/quantile.hpp"
-#include "readers/live_stats.hpp"
+#include "instances/live_stats.hpp"
 
 namespace perch::check {
 namespace {

@@ -1,8 +1,8 @@
 // Configs that the schema allows: each is accepted, or refused as a bad config with a message that helps.
+#include "base/text.hpp"
 #include "check/config_samples.hpp"
 #include "check/plugin_life.hpp"
-#include "readers/config_schema.hpp"
-#include "readers/text.hpp"
+#include "plugin/config_schema.hpp"
 
 namespace perch::check {
 namespace {

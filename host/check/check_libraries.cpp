@@ -7,8 +7,8 @@
 
 #include "check/check.hpp"
 #include "check/inspected_file.hpp"
-#include "readers/mapped_library.hpp"
-#include "readers/plugin_file.hpp"
+#include "plugin/mapped_library.hpp"
+#include "plugin/plugin_file.hpp"
 
 namespace perch::check {
 namespace {

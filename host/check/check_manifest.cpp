@@ -1,11 +1,11 @@
 // The manifest: there, valid, where it should be.
 #include <algorithm>
 
+#include "base/text.hpp"
 #include "check/check.hpp"
 #include "check/sample_tables.hpp"
-#include "readers/config_schema.hpp"
-#include "readers/plugin_file.hpp"
-#include "readers/text.hpp"
+#include "plugin/config_schema.hpp"
+#include "plugin/plugin_file.hpp"
 
 namespace perch::check {
 namespace {

@@ -4,7 +4,7 @@
 
 #include <cerrno>
 
-#include "readers/text.hpp"
+#include "base/text.hpp"
 
 namespace perch::check {
 namespace {

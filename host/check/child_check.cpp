@@ -9,10 +9,10 @@
 #include <cstring>
 #include <map>
 
+#include "base/child_process.hpp"
+#include "base/text.hpp"
 #include "base/units.hpp"
 #include "check/host_complaints.hpp"
-#include "ingest/child_process.hpp"
-#include "readers/text.hpp"
 
 namespace perch::check {
 namespace {

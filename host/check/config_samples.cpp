@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <regex>
 
-#include "readers/config_schema.hpp"
-#include "readers/text.hpp"
+#include "base/text.hpp"
+#include "plugin/config_schema.hpp"
 
 namespace perch::check {
 namespace {

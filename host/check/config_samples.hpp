@@ -6,7 +6,7 @@
 
 #include "check/sample_values.hpp"
 #include "check/verdict.hpp"
-#include "readers/manifest.hpp"
+#include "plugin/manifest.hpp"
 
 namespace perch::check {
 

@@ -4,7 +4,7 @@
 #include <optional>
 
 #include "check/check.hpp"
-#include "readers/elf_inspection.hpp"
+#include "plugin/elf_inspection.hpp"
 
 namespace perch::check {
 

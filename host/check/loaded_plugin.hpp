@@ -5,8 +5,8 @@
 
 #include "base/result.hpp"
 #include "check/check.hpp"
-#include "readers/plugin_file.hpp"
-#include "readers/plugin_library.hpp"
+#include "plugin/plugin_file.hpp"
+#include "plugin/plugin_library.hpp"
 
 namespace perch::check {
 

@@ -10,12 +10,12 @@
 #include <string>
 #include <vector>
 
+#include "base/joinable_thread.hpp"
 #include "check/sample_tables.hpp"
 #include "check/stage.hpp"
-#include "readers/joinable_thread.hpp"
-#include "readers/plugin_proxy.hpp"
-#include "readers/reader_instance.hpp"
-#include "readers/step_pins.hpp"
+#include "instances/plugin_proxy.hpp"
+#include "instances/reader_instance.hpp"
+#include "instances/step_pins.hpp"
 #include "reading/snapshot_access.hpp"
 
 namespace perch::check {

@@ -7,7 +7,7 @@
 
 #include "base/result.hpp"
 #include "check/sample_values.hpp"
-#include "readers/manifest.hpp"
+#include "plugin/manifest.hpp"
 #include "tables/catalog.hpp"
 #include "tables/table_writer.hpp"
 #include "tree/store.hpp"

@@ -11,7 +11,7 @@
 #include "check/check.hpp"
 #include "check/sample_tables.hpp"
 #include "check/watched_host.hpp"
-#include "readers/plugin_library.hpp"
+#include "plugin/plugin_library.hpp"
 
 namespace perch::check {
 

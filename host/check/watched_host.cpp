@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "base/bounded_json.hpp"
-#include "readers/text.hpp"
+#include "base/text.hpp"
 
 namespace perch::check {
 namespace {

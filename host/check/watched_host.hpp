@@ -13,9 +13,9 @@
 #include <vector>
 
 #include "check/check_report.hpp"
-#include "readers/event_hub.hpp"
-#include "readers/host_services.hpp"
-#include "readers/live_stats.hpp"
+#include "instances/event_hub.hpp"
+#include "instances/host_services.hpp"
+#include "instances/live_stats.hpp"
 
 namespace perch::check {
 

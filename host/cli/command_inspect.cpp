@@ -4,7 +4,7 @@
 #include "cli/commands.hpp"
 #include "cli/human_text.hpp"
 #include "perch/plugin.h"
-#include "readers/elf_inspection.hpp"
+#include "plugin/elf_inspection.hpp"
 
 namespace perch::cli {
 namespace {

@@ -9,7 +9,7 @@
 
 #include "cli/c_header.hpp"
 #include "cli/cpp_header.hpp"
-#include "readers/manifest.hpp"
+#include "plugin/manifest.hpp"
 
 namespace perch::cli {
 namespace {

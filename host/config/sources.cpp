@@ -7,7 +7,7 @@
 
 #include "config/sections.hpp"
 #include "ingest/listener_loop.hpp"
-#include "ingest/mapping.hpp"
+#include "rows/mapping.hpp"
 
 namespace perch {
 namespace {

@@ -17,8 +17,8 @@
 #include "base/unique_fd.hpp"
 #include "control/line_splitter.hpp"
 #include "control/role.hpp"
-#include "readers/event_hub.hpp"
-#include "readers/reader_processes.hpp"
+#include "instances/event_hub.hpp"
+#include "instances/reader_processes.hpp"
 
 namespace perch::control {
 

@@ -5,7 +5,7 @@
 #include "control/method.hpp"
 #include "control/snapshots_json.hpp"
 #include "control/status_json.hpp"
-#include "readers/elf_inspection.hpp"
+#include "plugin/elf_inspection.hpp"
 
 namespace perch::control {
 namespace {

@@ -16,9 +16,9 @@
 #include "base/result.hpp"
 #include "control/role.hpp"
 #include "ingest/ingest.hpp"
-#include "readers/event_hub.hpp"
+#include "instances/event_hub.hpp"
+#include "instances/reader_processes.hpp"
 #include "readers/reader_manager.hpp"
-#include "readers/reader_processes.hpp"
 #include "tables/catalog.hpp"
 #include "tree/store.hpp"
 

@@ -3,7 +3,7 @@
 
 #include "control/json_rpc.hpp"
 #include "control/server.hpp"
-#include "readers/pinned_versions.hpp"
+#include "instances/pinned_versions.hpp"
 
 namespace perch::control {
 

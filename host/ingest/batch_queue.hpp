@@ -10,7 +10,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "ingest/row_batch.hpp"
+#include "rows/row_batch.hpp"
 
 namespace perch::ingest {
 

@@ -7,7 +7,7 @@
 #include <chrono>
 #include <cstdint>
 
-#include "ingest/futex.hpp"
+#include "base/futex.hpp"
 
 namespace perch::ingest {
 

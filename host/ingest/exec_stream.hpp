@@ -5,9 +5,9 @@
 #include <optional>
 #include <string>
 
+#include "base/child_process.hpp"
 #include "ingest/backoff.hpp"
 #include "ingest/byte_stream.hpp"
-#include "ingest/child_process.hpp"
 #include "ingest/log_limit.hpp"
 
 namespace perch::ingest {

@@ -7,9 +7,9 @@
 #include <utility>
 
 #include "base/assert.hpp"
-#include "ingest/reject_log.hpp"
 #include "ingest/source.hpp"
 #include "ingest/writer_loop.hpp"
+#include "rows/reject_log.hpp"
 
 namespace perch::ingest {
 

@@ -12,15 +12,15 @@
 
 #include "base/duration_histogram.hpp"
 #include "base/result.hpp"
-#include "ingest/csv_spec.hpp"
-#include "ingest/mapping.hpp"
+#include "rows/csv_spec.hpp"
+#include "rows/format.hpp"
+#include "rows/mapping.hpp"
 #include "tables/catalog.hpp"
 #include "tree/store.hpp"
 
 namespace perch::ingest {
 
 enum class SourceType { exec, file, standard_input, tcp, unix_socket };
-enum class Format { ndjson, csv, binary };
 
 struct SourceSpec {
   std::string name;

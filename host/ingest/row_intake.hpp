@@ -15,10 +15,10 @@
 #include "ingest/doorbell.hpp"
 #include "ingest/ingest.hpp"
 #include "ingest/log_limit.hpp"
-#include "ingest/reject_log.hpp"
-#include "ingest/row_consumer.hpp"
-#include "ingest/row_format.hpp"
 #include "ingest/stop_signal.hpp"
+#include "rows/reject_log.hpp"
+#include "rows/row_consumer.hpp"
+#include "rows/row_format.hpp"
 
 namespace perch::ingest {
 

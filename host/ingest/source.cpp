@@ -26,18 +26,6 @@ const char* to_string(SourceType type) noexcept {
   PERCH_ASSERT(false, "a source type without a name");
 }
 
-const char* to_string(Format format) noexcept {
-  switch (format) {
-    case Format::ndjson:
-      return "ndjson";
-    case Format::csv:
-      return "csv";
-    case Format::binary:
-      return "binary";
-  }
-  PERCH_ASSERT(false, "a format without a name");
-}
-
 std::unique_ptr<InputLoop> make_input_loop(const SourceSpec& spec, UniqueFd socket) {
   if (spec.type == SourceType::tcp || spec.type == SourceType::unix_socket)
     return std::make_unique<ListenerLoop>(spec, std::move(socket));

@@ -68,6 +68,5 @@ class Source {
 };
 
 const char* to_string(SourceType type) noexcept;
-const char* to_string(Format format) noexcept;
 
 }  // namespace perch::ingest

@@ -18,8 +18,8 @@
 #include "ingest/doorbell.hpp"
 #include "ingest/ingest.hpp"
 #include "ingest/log_limit.hpp"
-#include "ingest/row_consumer.hpp"
 #include "ingest/source.hpp"
+#include "rows/row_consumer.hpp"
 #include "tables/table_writer.hpp"
 #include "tree/store.hpp"
 

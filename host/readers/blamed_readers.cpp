@@ -5,7 +5,7 @@
 #include <fstream>
 
 #include "base/log.hpp"
-#include "readers/text.hpp"
+#include "base/text.hpp"
 
 namespace perch::readers {
 namespace {

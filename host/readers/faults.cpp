@@ -4,9 +4,9 @@
 #include <utility>
 
 #include "base/log.hpp"
-#include "readers/config_schema.hpp"
+#include "base/text.hpp"
+#include "plugin/config_schema.hpp"
 #include "readers/lifecycle.hpp"
-#include "readers/text.hpp"
 
 namespace perch::readers {
 namespace {

@@ -4,7 +4,7 @@
 
 #include "base/log.hpp"
 #include "base/nearest_name.hpp"
-#include "readers/text.hpp"
+#include "base/text.hpp"
 
 namespace perch::readers {
 namespace {

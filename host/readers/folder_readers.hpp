@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "plugin/plugin_file.hpp"
 #include "readers/lifecycle.hpp"
-#include "readers/plugin_file.hpp"
 
 namespace perch::readers {
 

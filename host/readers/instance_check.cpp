@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <map>
 
-#include "readers/config_schema.hpp"
+#include "base/text.hpp"
+#include "plugin/config_schema.hpp"
+#include "plugin/plugin_file.hpp"
+#include "plugin/plugin_folder.hpp"
 #include "readers/folder_readers.hpp"
-#include "readers/plugin_file.hpp"
-#include "readers/plugin_folder.hpp"
-#include "readers/text.hpp"
 
 namespace perch::readers {
 namespace {

@@ -7,12 +7,12 @@
 #include "base/assert.hpp"
 #include "base/log.hpp"
 #include "base/nearest_name.hpp"
+#include "base/text.hpp"
 #include "base/units.hpp"
-#include "readers/config_schema.hpp"
-#include "readers/reader_instance.hpp"
-#include "readers/text.hpp"
-#include "readers/trial.hpp"
-#include "readers/worker_instance.hpp"
+#include "instances/reader_instance.hpp"
+#include "instances/trial.hpp"
+#include "instances/worker_instance.hpp"
+#include "plugin/config_schema.hpp"
 
 namespace perch::readers {
 namespace {

@@ -11,13 +11,13 @@
 #include <string>
 #include <vector>
 
+#include "instances/host_parts.hpp"
+#include "instances/step_timer.hpp"
 #include "readers/blamed_readers.hpp"
 #include "readers/disabled_readers.hpp"
-#include "readers/host_parts.hpp"
 #include "readers/reader.hpp"
 #include "readers/retired_generations.hpp"
 #include "readers/status_board.hpp"
-#include "readers/step_timer.hpp"
 
 namespace perch::readers {
 

@@ -6,11 +6,11 @@
 #include <optional>
 #include <string>
 
-#include "readers/instance.hpp"
-#include "readers/plugin_library.hpp"
+#include "instances/instance.hpp"
+#include "instances/saved_state.hpp"
+#include "plugin/plugin_library.hpp"
 #include "readers/reader_manager.hpp"
 #include "readers/restart_tracker.hpp"
-#include "readers/saved_state.hpp"
 
 namespace perch::readers {
 

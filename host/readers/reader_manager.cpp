@@ -13,14 +13,14 @@
 #include "base/assert.hpp"
 #include "base/log.hpp"
 #include "base/unique_fd.hpp"
-#include "readers/crash_signals.hpp"
+#include "containment/crash_signals.hpp"
+#include "containment/interposed_libc.hpp"
+#include "instances/reader_processes.hpp"
+#include "instances/watchdog.hpp"
+#include "plugin/plugin_folder.hpp"
 #include "readers/folder_readers.hpp"
-#include "readers/interposed_libc.hpp"
 #include "readers/lifecycle.hpp"
-#include "readers/plugin_folder.hpp"
-#include "readers/reader_processes.hpp"
 #include "readers/status_board.hpp"
-#include "readers/watchdog.hpp"
 
 namespace perch::readers {
 namespace {

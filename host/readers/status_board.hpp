@@ -6,7 +6,7 @@
 #include <mutex>
 #include <vector>
 
-#include "readers/live_stats.hpp"
+#include "instances/live_stats.hpp"
 #include "readers/reader_manager.hpp"
 
 namespace perch::readers {

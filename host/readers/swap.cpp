@@ -4,10 +4,10 @@
 #include <utility>
 
 #include "base/log.hpp"
+#include "base/text.hpp"
 #include "base/units.hpp"
-#include "readers/config_schema.hpp"
+#include "plugin/config_schema.hpp"
 #include "readers/lifecycle.hpp"
-#include "readers/text.hpp"
 
 namespace perch::readers {
 namespace {

@@ -13,17 +13,17 @@
 #include <thread>
 
 #include "base/log.hpp"
-#include "readers/crash_signals.hpp"
-#include "readers/event_hub.hpp"
-#include "readers/plugin_file.hpp"
-#include "readers/plugin_library.hpp"
-#include "readers/reader_instance.hpp"
-#include "readers/watchdog.hpp"
-#include "readers/worker_messages.hpp"
+#include "containment/crash_signals.hpp"
+#include "instances/event_hub.hpp"
+#include "instances/reader_instance.hpp"
+#include "instances/watchdog.hpp"
+#include "instances/worker_messages.hpp"
+#include "isolation/channel.hpp"
+#include "isolation/sandbox.hpp"
+#include "plugin/plugin_file.hpp"
+#include "plugin/plugin_library.hpp"
 #include "tables/table_texts.hpp"
 #include "tree/mapped_arena.hpp"
-#include "worker/channel.hpp"
-#include "worker/sandbox.hpp"
 
 namespace perch::worker {
 namespace {

@@ -24,12 +24,12 @@
 #include <thread>
 
 #include "engine.hpp"
+#include "isolation/channel.hpp"
 #include "stream_workload.hpp"
 #include "tree/cursor.hpp"
 #include "tree/diff.hpp"
 #include "tree/mapped_arena.hpp"
 #include "tree/store.hpp"
-#include "worker/channel.hpp"
 
 namespace perch::bench {
 namespace {
@@ -47,7 +47,7 @@ constexpr int turns = 5;  // of each reader, in one repetition
 constexpr tree::TableIndex table = 0;
 const char* const measures[] = {"get_random", "scan", "diff", "snapshot", "event_to_reader", "bare_wake_up"};
 
-std::int64_t now_ns() { return std::chrono::nanoseconds(Clock::now().time_since_epoch()).count(); }
+std::int64_t clock_ns() { return std::chrono::nanoseconds(Clock::now().time_since_epoch()).count(); }
 
 [[noreturn]] void die(const char* why) {
   std::fprintf(stderr, "thread_vs_process: %s\n", why);
@@ -89,7 +89,7 @@ class Bell {
   /// The writer's, after a commit. Nothing while nobody listens.
   void ring() {
     if (!listening_) return;
-    rung_ns_ = now_ns();
+    rung_ns_ = clock_ns();
     ++strokes_;
     syscall(SYS_futex, &strokes_, FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0);
   }
@@ -102,7 +102,7 @@ class Bell {
       const std::uint32_t seen = strokes_;
       const timespec limit{1, 0};
       syscall(SYS_futex, &strokes_, FUTEX_WAIT, seen, &limit, nullptr, 0);
-      const std::int64_t woken_ns = now_ns();
+      const std::int64_t woken_ns = clock_ns();
       if (strokes_ != seen) took.push_back(woken_ns - rung_ns_);
     }
     listening_ = false;
@@ -121,12 +121,12 @@ double get_random(tree::ReadSide& reads, std::uint64_t rows, std::uint64_t seed)
   tree::PinSlot slot = reads.claim_slot();
   const tree::Snapshot snapshot = slot.pin();
   std::uint64_t sum = 0;
-  const std::int64_t begun = now_ns();
+  const std::int64_t begun = clock_ns();
   for (std::uint64_t i = 0; i < gets; ++i) {
     const std::uint64_t key = key_of_row(random_row(seed, rows));
     sum += digest(*reinterpret_cast<const Row*>(snapshot.get(table, &key)));
   }
-  const double took = static_cast<double>(now_ns() - begun) / gets;
+  const double took = static_cast<double>(clock_ns() - begun) / gets;
   if (sum == 0) die("nothing was read");
   return took;
 }
@@ -134,7 +134,7 @@ double get_random(tree::ReadSide& reads, std::uint64_t rows, std::uint64_t seed)
 double scan(tree::ReadSide& reads, std::uint64_t rows, std::uint64_t) {
   tree::PinSlot slot = reads.claim_slot();
   const tree::Snapshot snapshot = slot.pin();
-  const std::int64_t begun = now_ns();
+  const std::int64_t begun = clock_ns();
   tree::Cursor cursor(snapshot, table);
   std::uint64_t seen = 0;
   std::uint64_t sum = 0;
@@ -143,7 +143,7 @@ double scan(tree::ReadSide& reads, std::uint64_t rows, std::uint64_t) {
       sum += digest(
           *reinterpret_cast<const Row*>(run.values + static_cast<std::ptrdiff_t>(i) * run.value_stride));
   }
-  const double took = static_cast<double>(now_ns() - begun) / static_cast<double>(rows);
+  const double took = static_cast<double>(clock_ns() - begun) / static_cast<double>(rows);
   if (seen != rows || sum == 0) die("a scan with rows too few or too many");
   return took;
 }
@@ -154,23 +154,23 @@ double diff(tree::ReadSide& reads, std::uint64_t, std::uint64_t) {
   while (reads.published_version() < old->snapshot().version() + versions)
     reads.wait_for_commit(reads.published_version(), 1'000'000'000);
   const tree::SharedSnapshot now = reads.acquire();
-  const std::int64_t begun = now_ns();
+  const std::int64_t begun = clock_ns();
   tree::Diff changes(old->snapshot(), now->snapshot(), table, sizeof(Row));
   tree::Change change;
   std::uint64_t count = 0;
   for (; changes.next(change); ++count) check(change.key[0], *reinterpret_cast<const Row*>(change.new_value));
-  return static_cast<double>(now_ns() - begun) / static_cast<double>(std::max<std::uint64_t>(count, 1));
+  return static_cast<double>(clock_ns() - begun) / static_cast<double>(std::max<std::uint64_t>(count, 1));
 }
 
 double snapshot(tree::ReadSide& reads, std::uint64_t, std::uint64_t) {
   tree::PinSlot slot = reads.claim_slot();
   std::uint64_t empty = 0;
-  const std::int64_t begun = now_ns();
+  const std::int64_t begun = clock_ns();
   for (std::uint64_t i = 0; i < pins; ++i) {
     empty += slot.pin().version() == 0;
     slot.unpin();
   }
-  const double took = static_cast<double>(now_ns() - begun) / pins;
+  const double took = static_cast<double>(clock_ns() - begun) / pins;
   if (empty != 0) die("an empty version");
   return took;
 }
@@ -187,7 +187,7 @@ double event_to_reader(tree::ReadSide& reads, std::uint64_t, std::uint64_t) {
       continue;
     }
     const tree::Snapshot snapshot = slot.pin();
-    took.push_back(now_ns() - snapshot.commit_time_ns());
+    took.push_back(clock_ns() - snapshot.commit_time_ns());
     seen = snapshot.version();
   }
   return static_cast<double>(median(took)) / 1000;
@@ -211,60 +211,61 @@ const char* unit_of(const std::string& what) {
 // ---- LMDB, in another process
 
 #ifdef PERCH_BENCH_LMDB
-void expect(int result, const char* what) {
+void must_succeed(int result, const char* what) {
   if (result != MDB_SUCCESS) die((std::string("lmdb: ") + what + ": " + mdb_strerror(result)).c_str());
 }
 
 class Lmdb {
  public:
   explicit Lmdb(const std::string& path) {
-    expect(mdb_env_create(&env_), "create");
-    expect(mdb_env_set_mapsize(env_, memory_limit_bytes), "size");
-    expect(mdb_env_open(env_, path.c_str(),
-                        MDB_NOSUBDIR | MDB_NOSYNC | MDB_NOMETASYNC | MDB_WRITEMAP | MDB_NOTLS | MDB_NOMEMINIT,
-                        0600),
-           path.c_str());
+    must_succeed(mdb_env_create(&env_), "create");
+    must_succeed(mdb_env_set_mapsize(env_, memory_limit_bytes), "size");
+    must_succeed(
+        mdb_env_open(env_, path.c_str(),
+                     MDB_NOSUBDIR | MDB_NOSYNC | MDB_NOMETASYNC | MDB_WRITEMAP | MDB_NOTLS | MDB_NOMEMINIT,
+                     0600),
+        path.c_str());
     MDB_txn* txn = nullptr;
-    expect(mdb_txn_begin(env_, nullptr, 0, &txn), "begin");
-    expect(mdb_dbi_open(txn, nullptr, MDB_INTEGERKEY, &table_), "open");
-    expect(mdb_txn_commit(txn), "commit");
+    must_succeed(mdb_txn_begin(env_, nullptr, 0, &txn), "begin");
+    must_succeed(mdb_dbi_open(txn, nullptr, MDB_INTEGERKEY, &table_), "open");
+    must_succeed(mdb_txn_commit(txn), "commit");
   }
   ~Lmdb() { mdb_env_close(env_); }
 
   void load(std::uint64_t rows) {
     MDB_txn* txn = nullptr;
-    expect(mdb_txn_begin(env_, nullptr, 0, &txn), "begin");
+    must_succeed(mdb_txn_begin(env_, nullptr, 0, &txn), "begin");
     for (std::uint64_t i = 0; i < rows; ++i) {
       std::uint64_t key = key_of_row(i);
       Row row = make_value<4>(key, 0);
       MDB_val key_bytes{sizeof key, &key};
       MDB_val row_bytes{sizeof row, row.data()};
-      expect(mdb_put(txn, table_, &key_bytes, &row_bytes, 0), "put");
+      must_succeed(mdb_put(txn, table_, &key_bytes, &row_bytes, 0), "put");
     }
-    expect(mdb_txn_commit(txn), "commit");
+    must_succeed(mdb_txn_commit(txn), "commit");
   }
 
   /// −1: there is no such thing in LMDB.
   double measure(const std::string& what, std::uint64_t rows, std::uint64_t seed) {
     if (what != "get_random" && what != "scan" && what != "snapshot") return -1;
     MDB_txn* txn = nullptr;
-    expect(mdb_txn_begin(env_, nullptr, MDB_RDONLY, &txn), "begin reading");
+    must_succeed(mdb_txn_begin(env_, nullptr, MDB_RDONLY, &txn), "begin reading");
     std::uint64_t count = gets;
     std::uint64_t sum = 0;
-    const std::int64_t begun = now_ns();
+    const std::int64_t begun = clock_ns();
     if (what == "get_random") {
       for (std::uint64_t i = 0; i < gets; ++i) sum += get(txn, key_of_row(random_row(seed, rows)));
     } else if (what == "snapshot") {
       for (count = 0; count < pins; ++count) {
         mdb_txn_reset(txn);
-        expect(mdb_txn_renew(txn), "renew");
+        must_succeed(mdb_txn_renew(txn), "renew");
         sum += mdb_txn_id(txn);
       }
     } else {
       sum = scan(txn);
       count = rows;
     }
-    const double took = static_cast<double>(now_ns() - begun) / static_cast<double>(count);
+    const double took = static_cast<double>(clock_ns() - begun) / static_cast<double>(count);
     mdb_txn_abort(txn);
     if (sum == 0) die("lmdb: nothing was read");
     return took;
@@ -279,12 +280,12 @@ class Lmdb {
   std::uint64_t get(MDB_txn* txn, std::uint64_t key) const {
     MDB_val key_bytes{sizeof key, &key};
     MDB_val row;
-    expect(mdb_get(txn, table_, &key_bytes, &row), "get");
+    must_succeed(mdb_get(txn, table_, &key_bytes, &row), "get");
     return digest_of(row);
   }
   std::uint64_t scan(MDB_txn* txn) const {
     MDB_cursor* cursor = nullptr;
-    expect(mdb_cursor_open(txn, table_, &cursor), "cursor");
+    must_succeed(mdb_cursor_open(txn, table_, &cursor), "cursor");
     MDB_val key, row;
     std::uint64_t sum = 0;
     for (int got = mdb_cursor_get(cursor, &key, &row, MDB_FIRST); got == MDB_SUCCESS;
@@ -365,9 +366,9 @@ class Writer {
   Writer(tree::Store& store, std::uint64_t rows) : store_(store), rows_(rows) {
     for (std::uint64_t row = 0; row < rows; ++row) {
       put(row, 0);
-      if (row % 1024 == 1023) store_.commit(now_ns(), {});
+      if (row % 1024 == 1023) store_.commit(clock_ns(), {});
     }
-    store_.commit(now_ns(), {});
+    store_.commit(clock_ns(), {});
     thread_ = std::thread([this] { run(); });
   }
   ~Writer() {
@@ -387,7 +388,7 @@ class Writer {
     auto due = Clock::now();
     for (std::uint64_t round = 1; !stopping_.load(std::memory_order_relaxed); ++round) {
       for (int i = 0; i < 16; ++i) put(random_row(state, rows_), round);
-      store_.commit(now_ns(), {});
+      store_.commit(clock_ns(), {});
       Bell::shared().ring();
       due += std::chrono::milliseconds(1);
       std::this_thread::sleep_until(due);

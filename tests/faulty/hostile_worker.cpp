@@ -18,7 +18,7 @@
 #include <vector>
 
 #include "base/descriptor_message.hpp"
-#include "worker/channel.hpp"
+#include "isolation/channel.hpp"
 
 namespace {
 

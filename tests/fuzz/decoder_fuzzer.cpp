@@ -5,8 +5,8 @@
 #include <cstring>
 
 #include "base/assert.hpp"
-#include "ingest/row_format.hpp"
 #include "row_fuzz.hpp"
+#include "rows/row_format.hpp"
 
 using namespace perch;
 using namespace perch::ingest;

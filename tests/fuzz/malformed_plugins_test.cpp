@@ -20,15 +20,17 @@
 #include <thread>
 
 #include "fuzz/elf_mutations.hpp"
-#include "readers/elf_inspection.hpp"
-#include "readers/plugin_library.hpp"
+#include "plugin/elf_inspection.hpp"
+#include "plugin/plugin_library.hpp"
+#include "unit/test_files.hpp"
 
 namespace perch::fuzz {
-namespace {
+namespace malformed_plugins_test {
 
 namespace fs = std::filesystem;
 using readers::PluginFile;
 using readers::PluginLibrary;
+using test::plugin;
 
 enum Fate : int {
   refused_before_loading = 40,  // by the host, with a message
@@ -58,23 +60,9 @@ constexpr unsigned seconds_max = 20;  // under sanitizers a child takes a while
 
 /// A folder that goes with the program.
 const fs::path& folder() {
-  struct Folder {
-    Folder() {
-      std::string pattern = (fs::temp_directory_path() / "perch-fuzz-XXXXXX").string();
-      REQUIRE(mkdtemp(pattern.data()) != nullptr);
-      path = pattern;
-    }
-    ~Folder() {
-      std::error_code ignored;
-      fs::remove_all(path, ignored);
-    }
-    fs::path path;
-  };
-  static const Folder the_folder;
-  return the_folder.path;
+  static const test::TemporaryFolder the_folder;
+  return the_folder.path();
 }
-
-fs::path plugin(const std::string& name) { return fs::path(PERCH_BINARY_DIR) / "faulty" / (name + ".so"); }
 
 std::string content_of(const fs::path& path) {
   std::ifstream file(path, std::ios::binary);
@@ -245,5 +233,5 @@ TEST_CASE("damaged plugin files neither crash nor hang the host, and none that i
   CHECK(files >= 2'000);
 }
 
-}  // namespace
+}  // namespace malformed_plugins_test
 }  // namespace perch::fuzz

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "ingest/ingest.hpp"
+#include "rows/row_format.hpp"
 #include "tables/catalog.hpp"
 
 namespace perch::fuzz {

@@ -10,13 +10,13 @@
 #include <cstring>
 #include <deque>
 
-#include "ingest/row_format.hpp"
+#include "rows/row_format.hpp"
 
 using namespace perch;
 using namespace perch::fuzz;
 using namespace perch::ingest;
 
-namespace {
+namespace row_fuzz_test {
 
 class Stream {
  public:
@@ -107,8 +107,8 @@ void feed_rows(Format format) {
   CHECK(bad > rows / 20);
 }
 
-}  // namespace
-
 TEST_CASE("ndjson: every bad row for its reason, every good row in") { feed_rows(Format::ndjson); }
 TEST_CASE("csv: every bad row for its reason, every good row in") { feed_rows(Format::csv); }
 TEST_CASE("binary: every bad row for its reason, every good row in") { feed_rows(Format::binary); }
+
+}  // namespace row_fuzz_test

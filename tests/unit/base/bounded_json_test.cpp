@@ -6,7 +6,7 @@
 #include "base/bounded_json.hpp"
 
 namespace perch {
-namespace {
+namespace bounded_json_test {
 
 std::string nested(int levels, const std::string& inside) {
   std::string text;
@@ -15,8 +15,6 @@ std::string nested(int levels, const std::string& inside) {
   for (int level = levels; level-- > 0;) text += level % 2 == 0 ? "]" : "}";
   return text;
 }
-
-}  // namespace
 
 TEST_CASE("bounded json: as deep as allowed, and no deeper, whatever is inside") {
   for (const std::string inside : {"1", "null", "[]", "{}", "\"[[[[\""}) {
@@ -62,4 +60,5 @@ TEST_CASE("bounded json: millions of levels cost no stack") {
   CHECK(parse_bounded(text + std::string(text.size(), ']'), 64).error().is_too_deep);
 }
 
+}  // namespace bounded_json_test
 }  // namespace perch

@@ -6,7 +6,7 @@
 #include "check/check.hpp"
 
 namespace perch::check {
-namespace {
+namespace child_check_test {
 
 /// What is made of a child that runs this shell script instead of the check.
 CheckResult result_of(const std::string& script,
@@ -25,8 +25,6 @@ std::string first_text(const CheckResult& result) {
 }
 
 const std::string done = R"(echo '{"done":"all"}'; )";
-
-}  // namespace
 
 TEST_CASE("child check: one that is done and ends passes, and its summary is kept") {
   const CheckResult result =
@@ -72,4 +70,5 @@ TEST_CASE("child check: a process that the child leaves behind does not hold the
   CHECK(result_of("sleep 100 & " + done).verdict == Verdict::pass);
 }
 
+}  // namespace child_check_test
 }  // namespace perch::check

@@ -14,7 +14,7 @@
 #include "check/report_text.hpp"
 
 namespace perch::check {
-namespace {
+namespace report_test {
 
 std::string joined(const std::vector<std::string>& lines) {
   std::string text;
@@ -23,8 +23,6 @@ std::string joined(const std::vector<std::string>& lines) {
 }
 
 bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
-}  // namespace
 
 TEST_CASE("process traces: nothing changed is no difference") {
   const ProcessTraces before = ProcessTraces::now();
@@ -114,4 +112,5 @@ TEST_CASE("report: the counts of a summary") {
   CHECK(json["checks"].size() == 5);
 }
 
+}  // namespace report_test
 }  // namespace perch::check

@@ -9,12 +9,12 @@
 #include "check/damaged_states.hpp"
 #include "check/sample_tables.hpp"
 #include "check/sample_values.hpp"
-#include "readers/config_schema.hpp"
+#include "plugin/config_schema.hpp"
 #include "tables/record_json.hpp"
 #include "tree/cursor.hpp"
 
 namespace perch::check {
-namespace {
+namespace samples_test {
 
 readers::Manifest manifest_with(const std::string& schema) {
   readers::Manifest manifest;
@@ -53,8 +53,6 @@ std::vector<std::string> rows_of(SampleTables& tables, const readers::Manifest& 
   }
   return rows;
 }
-
-}  // namespace
 
 TEST_CASE("sample values: keys are never NaN, texts are UTF-8 within their field, padding is zero") {
   const auto layout = tables::Layout::parse("{f:float32@0;d:float64@8;name:char[7]@16}24:8").value();
@@ -195,4 +193,5 @@ TEST_CASE("damaged states: whoever has had enough gets no more") {
   CHECK(count == 3);
 }
 
+}  // namespace samples_test
 }  // namespace perch::check

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <doctest/doctest.h>
-#include <stdlib.h>
 
 #include <filesystem>
 #include <fstream>
@@ -10,17 +9,13 @@
 #include <string>
 
 #include "config/config.hpp"
+#include "unit/test_files.hpp"
 
 struct ConfigFixture {
   ConfigFixture() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "perch_config_XXXXXX").string();
-    REQUIRE(::mkdtemp(pattern.data()) != nullptr);
-    folder = pattern;
     std::filesystem::create_directory(folder / "bin");
     add_program("bin/perch-feed");
   }
-  ~ConfigFixture() { std::filesystem::remove_all(folder); }
-
   void write(const std::string& name, const std::string& text) const { std::ofstream(folder / name) << text; }
 
   void add_program(const std::string& name) const {
@@ -56,7 +51,8 @@ struct ConfigFixture {
     return problem(json.dump());
   }
 
-  std::filesystem::path folder;
+  const perch::test::TemporaryFolder temporary;
+  const std::filesystem::path folder = temporary.path();
 
   static constexpr const char* valid = R"({
     "host": { "name": "demo", "run_dir": "run", "log": { "level": "debug" } },

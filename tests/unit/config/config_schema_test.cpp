@@ -8,7 +8,7 @@
 #include "config/names.hpp"
 #include "config_fixture.hpp"
 
-namespace {
+namespace config_schema_test {
 
 const std::filesystem::path config_folder = std::filesystem::path(PERCH_SOURCE_DIR) / "config";
 
@@ -33,8 +33,6 @@ class Validator {
   const nlohmann::json document_ = read_json(config_folder / "perch.schema.json");
   valijson::Schema schema_;
 };
-
-}  // namespace
 
 TEST_CASE("the schema's names are the reader's names") {
   const Validator validator;
@@ -103,3 +101,5 @@ TEST_CASE_FIXTURE(ConfigFixture, "schema and reader agree on what is bad") {
     CHECK(problem(json.dump()) != "");
   }
 }
+
+}  // namespace config_schema_test

@@ -11,7 +11,7 @@
 
 using namespace perch;
 
-namespace {
+namespace c_header_test {
 
 /// Whether a C compiler takes a source that includes the header, whose assertions then hold.
 bool compiles(const std::string& compiler, const std::string& header, const std::string& check) {
@@ -23,8 +23,6 @@ bool compiles(const std::string& compiler, const std::string& header, const std:
       compiler + " -std=c11 -Wall -Wextra -Werror -fsyntax-only '" + (folder / "use.c").string() + "'";
   return std::system(command.c_str()) == 0;
 }
-
-}  // namespace
 
 TEST_CASE("the C header of a table reads as a person would write it") {
   std::vector<std::string> unusable;
@@ -92,3 +90,5 @@ TEST_CASE("a field with a name that C reserves is told, not renamed") {
   CHECK(unusable == std::vector<std::string>{"restrict", "bool"});
   CHECK(header.find("int64_t restrict;") != std::string::npos);
 }
+
+}  // namespace c_header_test

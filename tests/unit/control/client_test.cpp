@@ -6,11 +6,9 @@ using namespace perch;
 using namespace perch::control::testing;
 using cli::Client;
 
-namespace {
+namespace client_test {
 
 cli::Deadline soon() { return std::chrono::steady_clock::now() + std::chrono::seconds(30); }
-
-}  // namespace
 
 TEST_CASE("where no host is, the client says so and what to do") {
   const TemporaryFolder folder;
@@ -64,3 +62,5 @@ TEST_CASE("a host that stops ends the waiting, a deadline too") {
   host->server->stop();
   CHECK(client->next_notification(soon(), -1).error().exit_code == cli::exit_no_host);
 }
+
+}  // namespace client_test

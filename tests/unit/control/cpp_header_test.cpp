@@ -11,7 +11,7 @@
 
 using namespace perch;
 
-namespace {
+namespace cpp_header_test {
 
 /// Whether the compiler takes a source that includes the header and checks its layouts against the texts.
 bool compiles(const std::string& header, const std::string& space, const tables::Layout& key,
@@ -28,8 +28,6 @@ bool compiles(const std::string& header, const std::string& space, const tables:
                               folder.string() + "' '" + (folder / "use.cpp").string() + "'";
   return std::system(command.c_str()) == 0;
 }
-
-}  // namespace
 
 TEST_CASE("the header of a table reads as a person would write it") {
   std::vector<std::string> unusable;
@@ -92,3 +90,5 @@ TEST_CASE("a field named like a keyword is told, not renamed") {
   CHECK(unusable == std::vector<std::string>{"new"});
   CHECK(header.find("std::int64_t new;") != std::string::npos);
 }
+
+}  // namespace cpp_header_test

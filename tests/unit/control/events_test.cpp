@@ -4,7 +4,7 @@
 using namespace perch;
 using namespace perch::control::testing;
 
-namespace {
+namespace events_test {
 
 readers::Event publication(const std::string& reader, const std::string& topic, const std::string& data) {
   readers::Event event;
@@ -16,8 +16,6 @@ readers::Event publication(const std::string& reader, const std::string& topic, 
   event.json = data;
   return event;
 }
-
-}  // namespace
 
 TEST_CASE("events come as notifications with the reader's JSON untouched, on one line") {
   SmallHost host;
@@ -110,3 +108,5 @@ TEST_CASE("a listener that has finished sending goes on listening") {
     CHECK(peer.message()["params"]["data"] == i);
   }
 }
+
+}  // namespace events_test

@@ -17,24 +17,16 @@
 
 #include "base/units.hpp"
 #include "control/server.hpp"
+#include "unit/test_files.hpp"
 
 namespace perch::control::testing {
 
 using nlohmann::json;
 
-class TemporaryFolder {
+/// Whoever may connect must reach the socket.
+class TemporaryFolder : public test::TemporaryFolder {
  public:
-  TemporaryFolder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "perch_control_XXXXXX").string();
-    REQUIRE(::mkdtemp(pattern.data()) != nullptr);
-    path_ = pattern;
-    std::filesystem::permissions(path_, std::filesystem::perms(0755));
-  }
-  ~TemporaryFolder() { std::filesystem::remove_all(path_); }
-  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
-
- private:
-  std::filesystem::path path_;
+  TemporaryFolder() { std::filesystem::permissions(path(), std::filesystem::perms(0755)); }
 };
 
 /// One connection. Waiting is bounded by a time that only a hang reaches.

@@ -9,15 +9,13 @@
 using namespace perch;
 using namespace perch::control;
 
-namespace {
+namespace json_rpc_test {
 
 RequestError error_of(const std::string& line) {
   const auto request = parse_request(line);
   REQUIRE_MESSAGE(!request.has_value(), line);
   return request.error();
 }
-
-}  // namespace
 
 TEST_CASE("a request is read with its id as it was written") {
   const auto request =
@@ -110,3 +108,5 @@ TEST_CASE("64-bit integers keep every digit") {
                      {"b", std::numeric_limits<std::int64_t>::min()}}) ==
         R"({"a":18446744073709551615,"b":-9223372036854775808})");
 }
+
+}  // namespace json_rpc_test

@@ -8,7 +8,7 @@
 
 using perch::control::LineSplitter;
 
-namespace {
+namespace line_splitter_test {
 
 /// What the splitter should make of the whole input, worked out the plain way.
 std::vector<std::string> expected_lines(const std::string& input, std::size_t line_bytes_max) {
@@ -33,8 +33,6 @@ std::string random_input(std::mt19937& random, std::size_t longest_line) {
   }
   return input;
 }
-
-}  // namespace
 
 TEST_CASE("lines come out whole wherever the chunks' borders lie") {
   constexpr std::size_t line_bytes_max = 12;
@@ -80,3 +78,5 @@ TEST_CASE("an endless line is reported once and costs no memory") {
   REQUIRE(splitter.has_line());
   CHECK(splitter.next()->text == "after");
 }
+
+}  // namespace line_splitter_test

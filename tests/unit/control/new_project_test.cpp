@@ -10,7 +10,7 @@
 using namespace perch;
 namespace fs = std::filesystem;
 
-namespace {
+namespace new_project_test {
 
 /// A folder that is not there, for the test to make.
 fs::path fresh_folder(const char* name) {
@@ -30,8 +30,6 @@ std::string file_of(const cli::NewProject& project, const std::string& name) {
 }
 
 bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
-}  // namespace
 
 TEST_CASE("a template's words are filled in, and lines with a word that has no text are left out") {
   const cli::TemplateWords words{{"name", "x"}, {"nothing", ""}};
@@ -105,3 +103,5 @@ TEST_CASE("a project that cannot be written whole leaves nothing behind") {
   CHECK_FALSE(cli::write_project(folder, {{"a", "1\n"}, {"missing/b", "2\n"}}));
   CHECK(fs::is_empty(folder));
 }
+
+}  // namespace new_project_test

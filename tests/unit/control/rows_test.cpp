@@ -7,7 +7,7 @@
 
 using namespace perch::control::testing;
 
-namespace {
+namespace rows_test {
 
 using Key = std::pair<std::string, std::int64_t>;
 
@@ -77,8 +77,6 @@ std::vector<json> expected_rows(const std::map<Key, json>& rows, const json& par
   if (params["reverse"]) std::reverse(expected.begin(), expected.end());
   return expected;
 }
-
-}  // namespace
 
 TEST_CASE("a scan gives the rows of its range, in order, whatever the bounds") {
   const auto rows = model_rows();
@@ -178,3 +176,5 @@ TEST_CASE("64-bit integers keep every digit") {
             "\n");
   CHECK(peer.line()->find("\"rows\":[" + first + "," + second + "]") != std::string::npos);
 }
+
+}  // namespace rows_test

@@ -16,7 +16,7 @@ using namespace perch;
 using namespace perch::ingest;
 using namespace perch::ingest::test;
 
-namespace {
+namespace change_test {
 
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
 constexpr std::uint64_t rows_each = 2'000;
@@ -60,8 +60,6 @@ IngestChange change_of(const Host& host) {
   change.commit_max_delay = host.spec.commit_max_delay;
   return change;
 }
-
-}  // namespace
 
 TEST_CASE("rows of idle streams are applied by their own threads, none lost, none doubled") {
   for (const std::uint32_t max_rows : {1u, 7u, 1000u}) {
@@ -171,3 +169,5 @@ TEST_CASE("a listener that changes goes on with its socket") {
   REQUIRE(eventually([&] { return ingest.commits().rows == 1; }));
   ingest.stop();
 }
+
+}  // namespace change_test

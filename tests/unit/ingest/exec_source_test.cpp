@@ -10,7 +10,7 @@
 using namespace perch::ingest;
 using namespace perch::ingest::test;
 
-namespace {
+namespace exec_source_test {
 
 std::vector<std::string> shell(const std::string& script) { return {"/bin/sh", "-c", script}; }
 
@@ -24,8 +24,6 @@ bool alive(pid_t pid) {
   const std::string stat = read_file("/proc/" + std::to_string(pid) + "/stat");
   return !stat.empty() && stat.find(") Z") == std::string::npos;  // one that is dead and not reaped is dead
 }
-
-}  // namespace
 
 TEST_CASE("the rows of a command arrive, and its end is the source's") {
   Host host;
@@ -134,3 +132,5 @@ TEST_CASE("the backoff doubles up to its maximum and begins anew after a success
   backoff.reset();
   CHECK(backoff.next() == milliseconds(100));
 }
+
+}  // namespace exec_source_test

@@ -5,10 +5,10 @@
 #include <cerrno>
 #include <cstring>
 
-#include "ingest_fixture.hpp"
+#include "unit/ingest/ingest_fixture.hpp"
 
 namespace perch::ingest::test {
-namespace {
+namespace exhaustion_test {
 
 bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
@@ -26,8 +26,6 @@ std::string wide_rows(std::uint64_t count) {
   }
   return text;
 }
-
-}  // namespace
 
 TEST_CASE("exhaustion: a full arena is told with its size, what to do, and who holds memory back") {
   Host host({wide_table()}, 8u << 20);
@@ -84,4 +82,5 @@ TEST_CASE("exhaustion: a system without memory is told as that, and when it has 
   }
 }
 
+}  // namespace exhaustion_test
 }  // namespace perch::ingest::test

@@ -8,7 +8,7 @@
 using namespace perch::ingest;
 using namespace perch::ingest::test;
 
-namespace {
+namespace file_source_test {
 
 std::string rows_from(std::uint64_t first, std::uint64_t last) {
   std::string text;
@@ -23,8 +23,6 @@ bool holds(const std::map<std::uint64_t, std::int64_t>& rows, std::uint64_t coun
   }
   return next == count;
 }
-
-}  // namespace
 
 TEST_CASE("a file is read to its end, the last line without a newline too") {
   Host host;
@@ -133,3 +131,5 @@ TEST_CASE("rows written before a rotation and after it all arrive, in many rotat
   ingest.stop();
   CHECK(holds(host.rows(), rotations * 1000));
 }
+
+}  // namespace file_source_test

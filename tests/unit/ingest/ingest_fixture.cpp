@@ -11,39 +11,10 @@
 
 namespace perch::ingest::test {
 
-TemporaryFolder::TemporaryFolder() {
-  std::string name = (std::filesystem::temp_directory_path() / "perch-ingest-XXXXXX").string();
-  REQUIRE(::mkdtemp(name.data()) != nullptr);
-  path_ = name;
-}
-
-void write_file(const std::filesystem::path& path, std::string_view text) {
-  std::ofstream(path, std::ios::binary | std::ios::trunc) << text;
-}
-
-void append_file(const std::filesystem::path& path, std::string_view text) {
-  std::ofstream(path, std::ios::binary | std::ios::app) << text;
-}
-
-std::string read_file(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
 std::vector<nlohmann::json> read_rejects(const std::filesystem::path& path) {
   std::vector<nlohmann::json> rejects;
-  std::ifstream file(path);
-  for (std::string line; std::getline(file, line);) rejects.push_back(nlohmann::json::parse(line));
+  for (const std::string& line : read_lines(path)) rejects.push_back(nlohmann::json::parse(line));
   return rejects;
-}
-
-bool eventually(const std::function<bool()>& condition) {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::minutes(1);
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > deadline) return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(2));
-  }
-  return true;
 }
 
 tables::TableSpec numbers_table(std::string name) {

@@ -17,29 +17,13 @@
 #include "ingest/ingest.hpp"
 #include "tables/catalog.hpp"
 #include "tree/store.hpp"
+#include "unit/test_files.hpp"
 
 namespace perch::ingest::test {
 
-/// A folder that is gone afterwards.
-class TemporaryFolder {
- public:
-  TemporaryFolder();
-  ~TemporaryFolder() { std::filesystem::remove_all(path_); }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
+using namespace perch::test;
 
- private:
-  std::filesystem::path path_;
-};
-
-void write_file(const std::filesystem::path& path, std::string_view text);
-void append_file(const std::filesystem::path& path, std::string_view text);
-std::string read_file(const std::filesystem::path& path);
 std::vector<nlohmann::json> read_rejects(const std::filesystem::path& path);
-
-/// Waits until it is so; false after a minute, which no healthy test comes near.
-bool eventually(const std::function<bool()>& condition);
 
 /// Key {id: uint64}, value {number: int64}.
 tables::TableSpec numbers_table(std::string name = "numbers");

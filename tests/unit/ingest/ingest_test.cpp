@@ -18,7 +18,7 @@ using namespace perch::ingest;
 using namespace perch::ingest::test;
 using perch::UniqueFd;
 
-namespace {
+namespace ingest_test {
 
 /// A row and what has to become of it, known from how it was made.
 struct RandomRow {
@@ -147,8 +147,6 @@ perch::tables::TableSpec mixed_table() {
           {{"number", "int64"}, {"share", "float32"}, {"name", "char[8]"}},
           std::nullopt};
 }
-
-}  // namespace
 
 TEST_CASE("ten thousand random rows: all good ones arrive, all bad ones are logged with the right reason") {
   Host host({mixed_table()});
@@ -365,3 +363,5 @@ TEST_CASE("keys of every length arrive, in batches and in commits of every size"
     }
   }
 }
+
+}  // namespace ingest_test

@@ -10,7 +10,7 @@ using namespace perch::ingest;
 using namespace perch::ingest::test;
 using perch::tables::TableSpec;
 
-namespace {
+namespace retention_test {
 
 constexpr std::int64_t rows = 250'000;
 
@@ -26,8 +26,6 @@ TableSpec events_table(const std::string& by) {
           {{"number", "int64"}, {"at", "timestamp_ns"}},
           perch::tables::RetainSpec{{}, std::chrono::nanoseconds(rows), by}};
 }
-
-}  // namespace
 
 TEST_CASE("after a leap of the time old rows go in several versions, while no further row comes") {
   for (const std::string by : {"ts", "at"}) {
@@ -58,3 +56,5 @@ TEST_CASE("after a leap of the time old rows go in several versions, while no fu
     CHECK(host.store->check() == "");
   }
 }
+
+}  // namespace retention_test

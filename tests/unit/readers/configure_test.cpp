@@ -5,12 +5,10 @@
 #include <fstream>
 
 #include "readers/instance_check.hpp"
-#include "test_host.hpp"
+#include "unit/readers/test_host.hpp"
 
 namespace perch::readers::test {
-namespace {
-
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+namespace configure_test {
 
 /// A plugin's constructor leaves a file here.
 class Mark {
@@ -239,5 +237,5 @@ TEST_CASE("before anything runs: instances are checked against the plugins that 
   CHECK_FALSE(fs::exists(spec.folder));
 }
 
-}  // namespace
+}  // namespace configure_test
 }  // namespace perch::readers::test

@@ -5,12 +5,10 @@
 #include <fstream>
 #include <sstream>
 
-#include "test_host.hpp"
+#include "unit/readers/test_host.hpp"
 
 namespace perch::readers::test {
-namespace {
-
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+namespace folder_test {
 
 /// A host that watches a folder of its own.
 class FolderHost {
@@ -496,5 +494,5 @@ TEST_CASE("many files at once all run") {
   }));
 }
 
-}  // namespace
+}  // namespace folder_test
 }  // namespace perch::readers::test

@@ -1,12 +1,10 @@
 // A reader's life: load, run, faults, unload.
 #include <fstream>
 
-#include "test_host.hpp"
+#include "unit/readers/test_host.hpp"
 
 namespace perch::readers::test {
-namespace {
-
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+namespace reader_life_test {
 
 void fast_restarts(ReadersSpec& spec) { spec.restart = {1ms, 10ms, 3, 60s}; }
 
@@ -262,5 +260,5 @@ TEST_CASE("copies that a dead host left behind are removed at the start, other f
   CHECK(fs::exists(generations / "notes.txt"));
 }
 
-}  // namespace
+}  // namespace reader_life_test
 }  // namespace perch::readers::test

@@ -1,12 +1,10 @@
 // After a fault: checkpoints, quarantine, disable and enable.
 #include <fstream>
 
-#include "test_host.hpp"
+#include "unit/readers/test_host.hpp"
 
 namespace perch::readers::test {
-namespace {
-
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+namespace recovery_test {
 
 void restarts_at_once(ReadersSpec& spec) {
   spec.restart = {1ms, 4ms, 1000, 1min};
@@ -180,5 +178,5 @@ TEST_CASE("a list of disabled readers that cannot be read is no start") {
   CHECK(has(started.error().message, "disabled.json is no list of disabled readers"));
 }
 
-}  // namespace
+}  // namespace recovery_test
 }  // namespace perch::readers::test

@@ -3,10 +3,10 @@
 
 #include <algorithm>
 
-#include "test_host.hpp"
+#include "unit/readers/test_host.hpp"
 
 namespace perch::readers::test {
-namespace {
+namespace rules_test {
 
 /// What is logged as an error while it lives.
 class ErrorLog {
@@ -187,5 +187,5 @@ TEST_CASE("a plugin with a larger interface struct of the same version runs") {
   CHECK(host.gauge("r", "steps") == 1);
 }
 
-}  // namespace
+}  // namespace rules_test
 }  // namespace perch::readers::test

@@ -3,12 +3,10 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "test_host.hpp"
+#include "unit/readers/test_host.hpp"
 
 namespace perch::readers::test {
-namespace {
-
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+namespace swap_test {
 
 /// Mappings of plugin copies: other mappings come and go with the allocator.
 std::size_t plugin_mappings(const fs::path& private_folder) {
@@ -333,5 +331,5 @@ TEST_CASE("every step of a swap is an event when it is done, and the report has 
   CHECK(again->remark == "the file is byte for byte what runs already");
 }
 
-}  // namespace
+}  // namespace swap_test
 }  // namespace perch::readers::test

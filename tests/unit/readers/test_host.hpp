@@ -3,11 +3,9 @@
 #pragma once
 
 #include <doctest/doctest.h>
-#include <stdlib.h>
 
 #include <atomic>
 #include <chrono>
-#include <cstring>
 #include <filesystem>
 #include <functional>
 #include <future>
@@ -17,88 +15,17 @@
 #include <thread>
 #include <vector>
 
-#include "base/assert.hpp"
 #include "base/log.hpp"
-#include "readers/event_hub.hpp"
+#include "instances/event_hub.hpp"
 #include "readers/reader_manager.hpp"
-#include "tables/catalog.hpp"
-#include "tables/table_writer.hpp"
-#include "tree/store.hpp"
+#include "unit/test_files.hpp"
+#include "unit/test_rows.hpp"
 
 namespace perch::readers::test {
 
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
-
-inline const fs::path plugin_folder = fs::path(PERCH_BINARY_DIR) / "faulty";
-inline fs::path plugin(const std::string& name) { return plugin_folder / (name + ".so"); }
-
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string pattern = (fs::temp_directory_path() / "perch-readers-XXXXXX").string();
-    REQUIRE(mkdtemp(pattern.data()) != nullptr);
-    path_ = pattern;
-  }
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  const fs::path& path() const { return path_; }
-
- private:
-  fs::path path_;
-};
-
-/// Waits until the condition holds; the bound only ends a test that has failed.
-inline bool eventually(const std::function<bool()>& condition) {
-  const auto end = std::chrono::steady_clock::now() + 60s;
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > end) return false;
-    std::this_thread::sleep_for(1ms);
-  }
-  return true;
-}
-
-/// Entries of a folder: of /proc/self/task the threads, of /proc/self/fd the descriptors.
-inline std::size_t entries_of(const char* folder) {
-  std::size_t count = 0;
-  for (const auto& entry : fs::directory_iterator(folder)) {
-    static_cast<void>(entry);
-    ++count;
-  }
-  return count;
-}
-
-inline tables::Catalog test_catalog() {
-  tables::TableSpec rows{"rows", {{"id", "uint64"}}, {{"amount", "int64"}, {"check", "uint64"}}, {}};
-  tables::TableSpec pairs{"pairs", {{"name", "char[8]"}, {"number", "int32"}}, {{"price", "float64"}}, {}};
-  return tables::Catalog::make({rows, pairs}).value();
-}
-
-/// Rows that verify themselves (check = id × 31 + amount), and what a reader must have summed up.
-class RowWriter {
- public:
-  RowWriter(tree::Store& store, const tables::Catalog& catalog) : writer_(store, catalog) {}
-
-  void put(std::uint64_t id, std::int64_t amount) {
-    struct {
-      std::int64_t amount;
-      std::uint64_t check;
-    } const row{amount, id * 31 + static_cast<std::uint64_t>(amount)};
-    PERCH_ASSERT(writer_.has_room(), "the test's arena is too small");
-    writer_.upsert(0, &id, reinterpret_cast<const std::byte*>(&row));
-  }
-  void erase(std::uint64_t id) {
-    PERCH_ASSERT(writer_.has_room(), "the test's arena is too small");
-    writer_.erase(0, &id);
-  }
-  tree::Version commit() { return writer_.commit(1'000, {}); }
-  tables::TableWriter& tables() { return writer_; }
-
- private:
-  tables::TableWriter writer_;
-};
+using namespace perch::test;
 
 class TestHost {
  public:

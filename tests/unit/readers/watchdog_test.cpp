@@ -3,10 +3,10 @@
 #include <nlohmann/json.hpp>
 
 #include "readers/blamed_readers.hpp"
-#include "test_host.hpp"
+#include "unit/readers/test_host.hpp"
 
 namespace perch::readers::test {
-namespace {
+namespace watchdog_test {
 
 /// The next event of that kind, with its details; the bound only ends a test that has failed.
 nlohmann::json wait_for(Subscription& events, const std::string& kind) {
@@ -105,5 +105,5 @@ TEST_CASE("who is blamed for the last host's end is so until forgiven, or until 
   CHECK_FALSE(fs::exists(file));
 }
 
-}  // namespace
+}  // namespace watchdog_test
 }  // namespace perch::readers::test

@@ -12,7 +12,7 @@
 #include "plugin_file.hpp"
 #include "records.hpp"
 
-namespace {
+namespace examples_test {
 
 using perch::test::built_plugin;
 using perch::test::LoadedPlugin;
@@ -251,4 +251,4 @@ TEST_CASE("leak_watch finds what rises steadily and lets the rest be") {
   CHECK(leaks["processes"][1]["slope_bytes_per_s"].get<double>() == doctest::Approx(5'000).epsilon(0.01));
 }
 
-}  // namespace
+}  // namespace examples_test

@@ -12,7 +12,7 @@
 
 #include "perch/config.hpp"
 
-namespace {
+namespace json_test {
 
 using perch::BadConfig;
 using perch::Config;
@@ -130,4 +130,4 @@ TEST_CASE("a wrong member of a config is an error that names it") {
                     "unknown member \"every\" (known: window, top, i)");
 }
 
-}  // namespace
+}  // namespace json_test

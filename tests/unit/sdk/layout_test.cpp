@@ -7,7 +7,7 @@
 #include "records.hpp"
 #include "tables/layout.hpp"
 
-namespace {
+namespace layout_test {
 
 static_assert(perch::layout_text<trades::Key>() == "{symbol:char[8]@0;seq:uint64@8}16:8");
 static_assert(perch::layout_text<trades::Value>() ==
@@ -97,4 +97,4 @@ TEST_CASE("timestamps count in nanoseconds") {
   static_assert(start - std::chrono::microseconds(2) < start);
 }
 
-}  // namespace
+}  // namespace layout_test

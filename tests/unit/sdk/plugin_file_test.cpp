@@ -13,7 +13,7 @@
 #include "perch/testing.hpp"
 #include "records.hpp"
 
-namespace {
+namespace plugin_file_test {
 
 using perch::test::built_plugin;
 using perch::test::ElfFile;
@@ -97,4 +97,4 @@ TEST_CASE("a plugin that has run is gone once it is closed") {
 }
 #endif
 
-}  // namespace
+}  // namespace plugin_file_test

@@ -11,7 +11,7 @@
 #include "perch/testing.hpp"
 #include "records.hpp"
 
-namespace {
+namespace plugin_test {
 
 /// Does what its config says, where it says it.
 class Obedient : public perch::Reader {
@@ -244,4 +244,4 @@ TEST_CASE("a refused publication is a warning in the log") {
   CHECK(services.publications.size() == 1);
 }
 
-}  // namespace
+}  // namespace plugin_test

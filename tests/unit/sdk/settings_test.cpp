@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-namespace {
+namespace settings_test {
 
 using Json = nlohmann::json;
 
@@ -140,4 +140,4 @@ TEST_CASE("a wrong member is refused by name, with what it must be") {
   }
 }
 
-}  // namespace
+}  // namespace settings_test

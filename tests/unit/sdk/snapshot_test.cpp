@@ -10,7 +10,7 @@
 #include "perch/testing.hpp"
 #include "records.hpp"
 
-namespace {
+namespace snapshot_test {
 
 using perch::ChangeKind;
 using perch::Range;
@@ -151,4 +151,4 @@ TEST_CASE_FIXTURE(ThreeSymbols, "changes come in batches without a gap") {
   CHECK(sum == 100 * 6000 + 3 * 4950);
 }
 
-}  // namespace
+}  // namespace snapshot_test

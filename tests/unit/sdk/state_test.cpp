@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <string>
 
-namespace {
+namespace state_test {
 
 perch_state_sink sink_into(std::string& bytes) {
   return {sizeof(perch_state_sink), 0, &bytes,
@@ -67,4 +67,4 @@ TEST_CASE("a host that refuses the state fails the save") {
   CHECK_THROWS_AS(out.flush(), std::length_error);
 }
 
-}  // namespace
+}  // namespace state_test

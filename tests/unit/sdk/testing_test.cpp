@@ -16,7 +16,7 @@
 #include "records.hpp"
 #include "tables/key_codec.hpp"
 
-namespace {
+namespace testing_test {
 
 using perch::testing::Host;
 
@@ -167,4 +167,4 @@ TEST_CASE("what a reader throws is thrown in the test, with the function's name"
   CHECK_THROWS_WITH(reader.step(), "on_commit: too many trades");
 }
 
-}  // namespace
+}  // namespace testing_test

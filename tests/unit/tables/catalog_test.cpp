@@ -5,7 +5,7 @@
 using namespace perch::tables;
 using namespace std::chrono_literals;
 
-namespace {
+namespace catalog_test {
 
 TableSpec trades() {
   return {"trades",
@@ -28,8 +28,6 @@ std::string refusal(const RetainSpec& retain) {
 bool contains(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
-
-}  // namespace
 
 TEST_CASE("a catalog holds its tables in the order given") {
   TableSpec other = trades();
@@ -102,3 +100,5 @@ TEST_CASE("what cannot be retained is refused with its place") {
   CHECK(refusal(RetainSpec{5, 1h, "ts"}).empty());
   CHECK(refusal(RetainSpec{5, {}, {}}).empty());
 }
+
+}  // namespace catalog_test

@@ -15,7 +15,7 @@
 using namespace perch;
 using namespace perch::tables;
 
-namespace {
+namespace group_retention_test {
 
 TableSpec spec(RetainSpec retain) {
   return {"rows",
@@ -87,8 +87,6 @@ std::string refusal(RetainSpec retain) {
   return catalog ? "" : catalog.error().message;
 }
 
-}  // namespace
-
 TEST_CASE("each group keeps its last rows, in order of insertion") { compare(false); }
 TEST_CASE("each group keeps its last rows, in the order of a field") { compare(true); }
 
@@ -98,3 +96,5 @@ TEST_CASE("what is wrong with retention per group is named") {
   CHECK(refusal({5, {}, {}, {"symbl"}}).find("did you mean 'symbol'?") != std::string::npos);
   CHECK(refusal({5, {}, {}, {"symbol"}}) == "");
 }
+
+}  // namespace group_retention_test

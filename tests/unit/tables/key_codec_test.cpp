@@ -11,7 +11,7 @@
 
 using namespace perch::tables;
 
-namespace {
+namespace key_codec_test {
 
 using Record = std::vector<std::byte>;
 using Words = std::vector<std::uint64_t>;
@@ -155,8 +155,6 @@ Record with_positive_zeros(Record record, const Layout& layout) {
   return record;
 }
 
-}  // namespace
-
 TEST_CASE("words compare as the keys' fields do, for every mix of types") {
   Random random(1);
   for (int round = 0; round < 3000; ++round) {
@@ -290,3 +288,5 @@ TEST_CASE("a key that is too long or an array is refused by name") {
   }
   CHECK(make(loose)->words() == 8);
 }
+
+}  // namespace key_codec_test

@@ -11,7 +11,7 @@ using perch::tables::FieldType;
 using perch::tables::fnv1a_64;
 using perch::tables::Layout;
 
-namespace {
+namespace layout_test {
 
 std::string message_of(const std::vector<FieldSpec>& fields, bool arrays_allowed = true) {
   const auto layout = Layout::make(fields, arrays_allowed);
@@ -21,8 +21,6 @@ std::string message_of(const std::vector<FieldSpec>& fields, bool arrays_allowed
 bool contains(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
-
-}  // namespace
 
 TEST_CASE("the hash is FNV-1a with its published vectors") {
   // From the reference test suite of the hash (Noll): empty, "a", "foobar".
@@ -233,3 +231,5 @@ TEST_CASE("every layout that can be made can be read back: its text has a bound"
   REQUIRE(layout);
   CHECK(Layout::parse(layout->text()));
 }
+
+}  // namespace layout_test

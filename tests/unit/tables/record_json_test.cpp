@@ -11,7 +11,7 @@
 using namespace perch::tables;
 using nlohmann::json;
 
-namespace {
+namespace record_json_test {
 
 using Record = std::vector<std::byte>;
 
@@ -42,8 +42,6 @@ std::string through(const std::string& type, const std::string& value) {
 bool refused(const std::string& type, const std::string& value) {
   return through(type, value).starts_with("member 'x");
 }
-
-}  // namespace
 
 TEST_CASE("numbers are exact and shortest") {
   CHECK(through("uint64", "18446744073709551615") == "18446744073709551615");
@@ -177,3 +175,5 @@ TEST_CASE("a row is one object; a value member named as a key member says so") {
   CHECK(row_json(**table, reinterpret_cast<const std::byte*>(&key),
                  reinterpret_cast<const std::byte*>(&value)) == R"({"id":7,"ts":-1,"value.ts":5,"x":2.5})");
 }
+
+}  // namespace record_json_test

@@ -14,7 +14,7 @@
 using namespace perch;
 using namespace perch::tables;
 
-namespace {
+namespace retention_test {
 
 struct Key {
   std::int64_t when;
@@ -154,8 +154,6 @@ void run(const RetainSpec& retain, std::uint64_t seed, int versions, bool drift)
   CHECK(evicted > 0);
   CHECK(bench.store->check() == "");
 }
-
-}  // namespace
 
 TEST_CASE("the oldest rows go: in order of insertion, or of any field, by number or by age") {
   using std::chrono::nanoseconds;
@@ -321,3 +319,5 @@ TEST_CASE("a table that is inserted into and deleted from for ever keeps a bound
     CHECK(entries_max < 5 * rows_max / 2 + 1024 + 16);
   }
 }
+
+}  // namespace retention_test

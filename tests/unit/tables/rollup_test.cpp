@@ -19,7 +19,7 @@ using namespace perch;
 using namespace perch::tables;
 using namespace std::chrono_literals;
 
-namespace {
+namespace rollup_test {
 
 struct Key {
   char symbol[8];
@@ -120,8 +120,6 @@ Trade trade_at(std::int64_t ts, double price, std::int32_t size) {
   trade.size = size;
   return trade;
 }
-
-}  // namespace
 
 TEST_CASE("bars hold what the long way gives, in every function") {
   for (const bool rollup_first : {false, true}) {
@@ -337,3 +335,5 @@ TEST_CASE("what is wrong with a rollup is named with its place") {
   nested.rollup->of = "trade";
   CHECK(refusal(nested).find("tables.more.rollup.of: no table \"trade\"") != std::string::npos);
 }
+
+}  // namespace rollup_test

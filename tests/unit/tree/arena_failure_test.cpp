@@ -9,7 +9,7 @@
 
 namespace perch::tree::test {
 
-namespace {
+namespace arena_failure_test {
 
 enum class Who { anyone, writer, helper };
 
@@ -121,8 +121,6 @@ bool fill(FailingMemory& memory, int error, Refused refused) {
   return true;
 }
 
-}  // namespace
-
 TEST_CASE("arena failure: one refusal at any call is got over") {
   for (const int error : {ENOSPC, ENOMEM}) {
     int reached = 1;
@@ -217,4 +215,5 @@ TEST_CASE("arena failure: the writer alone is refused for a while") {
   }));
 }
 
+}  // namespace arena_failure_test
 }  // namespace perch::tree::test

@@ -8,7 +8,7 @@
 #include "tree/node.hpp"
 
 namespace perch::tree {
-namespace {
+namespace check_test {
 
 using namespace test;
 
@@ -71,8 +71,6 @@ void expect_found(TreeCopy& tree, const char* what, const std::function<bool(Wri
   CHECK(damaged > 0);
   CHECK(tree.check() == "");
 }
-
-}  // namespace
 
 TEST_CASE("check: finds every kind of damage, in whichever node it is") {
   for (const TableShape shape : {TableShape{1, 32, 5, 4}, TableShape{2, 600, 4, 3}}) {
@@ -146,4 +144,5 @@ TEST_CASE("check: finds a wrong row count and height") {
   CHECK(tree.check() == "");
 }
 
+}  // namespace check_test
 }  // namespace perch::tree

@@ -9,7 +9,7 @@
 
 namespace perch::tree::test {
 
-namespace {
+namespace concurrency_test {
 
 /// A row of the data table, in larger values followed by words made from its hash. Whoever reads a torn,
 /// stale or recycled one sees it by itself.
@@ -321,8 +321,6 @@ void run(const Plan& plan) {
   CHECK(stage.store().check() == "");
 }
 
-}  // namespace
-
 TEST_CASE("concurrency: readers see whole versions while the writer commits each row") {
   run({.fan_out = 3, .domain = 100, .commits = 100000, .batch = 1});
 }
@@ -441,4 +439,5 @@ TEST_CASE("concurrency: memory statistics may be read by any thread") {
   watcher.join();
 }
 
+}  // namespace concurrency_test
 }  // namespace perch::tree::test

@@ -3,7 +3,7 @@
 
 namespace perch::tree::test {
 
-namespace {
+namespace cursor_test {
 
 void expect_range(const Snapshot& snapshot, TableIndex table, const TableShape& shape, const Model& model,
                   const TestBound& low, const TestBound& high) {
@@ -22,8 +22,6 @@ void expect_every_range(const Snapshot& snapshot, TableIndex table, const TableS
   for (const TestBound& low : bounds)
     for (const TestBound& high : bounds) expect_range(snapshot, table, shape, model, low, high);
 }
-
-}  // namespace
 
 TEST_CASE("cursor: every range of small trees at fan-out 3") {
   const TableShape shape{1, 8, 3, 3};
@@ -168,4 +166,5 @@ TEST_CASE("cursor: version 0 and unknown tables have no rows") {
   }
 }
 
+}  // namespace cursor_test
 }  // namespace perch::tree::test

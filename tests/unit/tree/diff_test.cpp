@@ -7,7 +7,7 @@
 
 namespace perch::tree::test {
 
-namespace {
+namespace diff_test {
 
 struct Counts {
   std::size_t inserted = 0, updated = 0, removed = 0;
@@ -52,8 +52,6 @@ std::uint64_t touched_bytes(const std::byte* base) {
 void forget_touched(const std::byte* base, std::uint64_t bytes) {
   REQUIRE(madvise(const_cast<std::byte*>(base), bytes, MADV_DONTNEED) == 0);
 }
-
-}  // namespace
 
 TEST_CASE("diff: a version against itself is empty") {
   auto store = make_store();
@@ -241,4 +239,5 @@ TEST_CASE("diff: random versions of random trees, both ways") {
   }
 }
 
+}  // namespace diff_test
 }  // namespace perch::tree::test

@@ -7,7 +7,7 @@
 using namespace perch::tree;
 using namespace perch::tree::test;
 
-namespace {
+namespace erase_first_test {
 
 /// `high` may be a row's own key, which goes. Erases on both sides and compares: count, rows, and what is the
 /// first row now.
@@ -21,8 +21,6 @@ void erase_first(Store& store, Model& model, std::uint64_t rows, Key high, bool 
   expect(erased == std::min(rows, below), "erase_first reports another number of rows");
   expect(store.rows(0) == model.size(), "the row count is wrong after erase_first");
 }
-
-}  // namespace
 
 TEST_CASE("tree: the first rows below a bound go, at most so many") {
   Random random(17);
@@ -57,3 +55,5 @@ TEST_CASE("tree: the first rows below a bound go, at most so many") {
     CHECK(store->check() == "");
   }
 }
+
+}  // namespace erase_first_test

@@ -6,7 +6,7 @@
 
 namespace perch::tree::test {
 
-namespace {
+namespace exhaustive_test {
 
 constexpr TableShape shape{1, 8, 3, 3};
 
@@ -146,8 +146,6 @@ std::vector<std::uint64_t> evens(std::uint64_t count) {
   return keys;
 }
 
-}  // namespace
-
 TEST_CASE("exhaustive: every sequence from an empty tree") {
   const unsigned longer = soak_factor() > 1;
   run_every({}, {1, 2}, 5 + longer);
@@ -217,4 +215,5 @@ TEST_CASE("exhaustive: every order of erasing eight rows") {
   } while (std::next_permutation(order.begin(), order.end()));
 }
 
+}  // namespace exhaustive_test
 }  // namespace perch::tree::test

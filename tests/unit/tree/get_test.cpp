@@ -3,7 +3,7 @@
 #include "support.hpp"
 
 namespace perch::tree::test {
-namespace {
+namespace get_test {
 
 /// Keys with long common beginnings: only the last words tell most of them apart.
 Key key_number(std::uint64_t number, std::uint32_t key_words) {
@@ -39,8 +39,6 @@ void check_all_batches(const Snapshot& snapshot, TableIndex table, std::uint32_t
   }
 }
 
-}  // namespace
-
 TEST_CASE("get: get_many finds what get finds") {
   Random random(20261124);
   for (const std::uint32_t key_words : {1U, 2U, 3U, 8U}) {
@@ -62,4 +60,5 @@ TEST_CASE("get: get_many finds what get finds") {
   }
 }
 
+}  // namespace get_test
 }  // namespace perch::tree::test

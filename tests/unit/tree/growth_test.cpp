@@ -5,7 +5,7 @@
 
 namespace perch::tree::test {
 
-namespace {
+namespace growth_test {
 
 struct Table {
   TableIndex index;
@@ -107,8 +107,6 @@ std::uint64_t use_up(const TableShape& shape, std::uint64_t erases_max, const Ke
   }
   return erases;
 }
-
-}  // namespace
 
 TEST_CASE("growth: a full arena says so, and goes on after erasing") {
   fill_and_empty(std::uint64_t{8} << 20, {{1, 120, 0, 0}}, 9);
@@ -336,4 +334,5 @@ TEST_CASE("growth: random erasing makes room in a full arena, though it empties 
   }
 }
 
+}  // namespace growth_test
 }  // namespace perch::tree::test

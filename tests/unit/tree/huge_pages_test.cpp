@@ -13,7 +13,7 @@
 
 namespace perch::tree::test {
 
-namespace {
+namespace huge_pages_test {
 
 constexpr std::uint64_t bytes = 4 * huge_page_bytes;
 constexpr std::uint64_t word_count = bytes / sizeof(std::uint64_t);
@@ -32,8 +32,6 @@ struct Mapping {
   }
   ~Mapping() { munmap(start, bytes); }
 };
-
-}  // namespace
 
 TEST_CASE("huge pages: what is written while pages become huge ones is seen through every mapping") {
   const Mapping mapping;
@@ -87,4 +85,5 @@ TEST_CASE("huge pages: where they cannot be had, trying ends") {
   CHECK(pages.bytes() == 0);
 }
 
+}  // namespace huge_pages_test
 }  // namespace perch::tree::test

@@ -5,7 +5,7 @@
 
 namespace perch::tree::test {
 
-namespace {
+namespace model_test {
 
 struct Scenario {
   const char* name;
@@ -48,8 +48,6 @@ void run_all(const std::vector<Scenario>& scenarios, std::uint64_t first_seed) {
   for (const Scenario& scenario : scenarios)
     for (std::uint64_t i = 0; i < soak_factor(); ++i) run(scenario, first_seed + i);
 }
-
-}  // namespace
 
 TEST_CASE("tree: small trees equal std::map and pass the verifier after every step") {
   run_all(
@@ -234,4 +232,5 @@ TEST_CASE("tree: every kind of range goes out of every kind of tree, with snapsh
   }
 }
 
+}  // namespace model_test
 }  // namespace perch::tree::test

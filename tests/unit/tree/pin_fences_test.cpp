@@ -15,7 +15,7 @@
 
 namespace perch::tree::test {
 
-namespace {
+namespace pin_fences_test {
 
 /// From now on membarrier fails with `error` in this thread. False: the system has no seccomp.
 bool refuse_membarrier(std::uint32_t error) {
@@ -43,8 +43,6 @@ void run_in_thread(Body body) {
   std::thread thread(body);
   thread.join();
 }
-
-}  // namespace
 
 TEST_CASE("pin fences: without membarrier pins are sequentially consistent, and nothing else changes") {
   bool is_refused = false;
@@ -97,4 +95,5 @@ TEST_CASE("pin fences: while the kernel refuses a barrier nothing is reclaimed, 
   CHECK(store->check() == "");
 }
 
+}  // namespace pin_fences_test
 }  // namespace perch::tree::test

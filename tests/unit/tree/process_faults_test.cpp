@@ -17,7 +17,7 @@
 #include "tree/mapped_arena.hpp"
 
 namespace perch::tree::test {
-namespace {
+namespace process_faults_test {
 
 constexpr TableShape shape{1, 24};
 constexpr std::uint64_t keys = 300;
@@ -120,8 +120,6 @@ enum class Step {
   _exit(3);
 }
 
-}  // namespace
-
 TEST_CASE("process: a reader may die at any step, and all that it held comes back") {
   auto store = make_store();
   fill(*store);
@@ -161,8 +159,6 @@ TEST_CASE("process: a reader may die at any step, and all that it held comes bac
 }
 
 // ---- Hosts that die
-
-namespace {
 
 /// What a reader elsewhere needs: the descriptors' numbers in the host.
 struct Offer {
@@ -241,8 +237,6 @@ struct HostChild {
   Offer offer{};
 };
 
-}  // namespace
-
 TEST_CASE("process: a host may die at any moment, and its last version stays whole for who reads it") {
   Random random(11);
   std::uint64_t looks = 0;
@@ -269,8 +263,6 @@ TEST_CASE("process: a host may die at any moment, and its last version stays who
 }
 
 // ---- Hosts that die at an instruction of one operation, traced there step by step (ptrace(2))
-
-namespace {
 
 enum class HostStep { attach, write, commit, reclaim, hand_over, take_over, detach, last };
 const std::string host_steps[] = {"attach", "write", "commit", "reclaim", "hand_over", "take_over", "detach"};
@@ -386,8 +378,6 @@ class TracedHost {
   Snapshot first_;
 };
 
-}  // namespace
-
 TEST_CASE("process: a host may die at any instruction of what it does, and is read on") {
   const int traced = soak_factor() > 1 ? traced_deaths_soak : traced_deaths;
   for (int number = 0; number < static_cast<int>(HostStep::last); ++number) {
@@ -408,4 +398,5 @@ TEST_CASE("process: a host may die at any instruction of what it does, and is re
   }
 }
 
+}  // namespace process_faults_test
 }  // namespace perch::tree::test

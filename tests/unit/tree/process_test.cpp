@@ -13,7 +13,7 @@
 #include "tree/mapped_arena.hpp"
 
 namespace perch::tree::test {
-namespace {
+namespace process_test {
 
 constexpr TableShape shape{1, 24};
 constexpr std::int64_t second_ns = 1'000'000'000;
@@ -57,8 +57,6 @@ std::uint64_t stamp_in(const Snapshot& snapshot, std::uint64_t key) {
 void churn(Store& store, int commits) {
   for (int i = 0; i < commits; ++i) commit_row(store, 7, 1000 + static_cast<std::uint64_t>(i));
 }
-
-}  // namespace
 
 TEST_CASE("process: it reads what the host commits, and what it pins stays") {
   auto store = make_store();
@@ -267,4 +265,5 @@ TEST_CASE("process: a child that it forks has none of it") {
   CHECK(status == 0);
 }
 
+}  // namespace process_test
 }  // namespace perch::tree::test

@@ -6,7 +6,7 @@
 
 namespace perch::tree::test {
 
-namespace {
+namespace reclamation_test {
 
 constexpr TableShape shape{1, 32, 0, 0};
 
@@ -30,8 +30,6 @@ void expect_checked(Store& store) {
   const std::string problem = store.check();
   expect(problem.empty(), problem);
 }
-
-}  // namespace
 
 TEST_CASE("reclamation: a stalled snapshot bounds memory at twice the live bytes and a constant") {
   auto store = make_store();
@@ -321,4 +319,5 @@ TEST_CASE("reclamation: random pins over random versions never retain a node tha
   }
 }
 
+}  // namespace reclamation_test
 }  // namespace perch::tree::test

@@ -6,7 +6,7 @@
 
 namespace perch::tree::test {
 
-namespace {
+namespace store_buffers_test {
 
 using Machine = StoreBufferMachine;
 
@@ -207,8 +207,6 @@ SearchResult search(const Sleeping& sleeping) {
       });
 }
 
-}  // namespace
-
 TEST_CASE("store buffers: a machine without fences shows the reordering that all this is about") {
   // Two threads store their own word and load the other's: both may see nothing.
   bool both_missed = false;
@@ -284,4 +282,5 @@ TEST_CASE("store buffers: wake-ups are lost when any part of the protocol is mis
   CHECK(is_caught([](Sleeping& sleeping) { sleeping.changes_signal_first = false; }));
 }
 
+}  // namespace store_buffers_test
 }  // namespace perch::tree::test

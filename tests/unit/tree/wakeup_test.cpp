@@ -8,15 +8,13 @@
 
 namespace perch::tree::test {
 
-namespace {
+namespace wakeup_test {
 
 constexpr std::int64_t timeout_ns = 60'000'000'000;
 
 bool took_the_timeout(std::chrono::steady_clock::time_point since) {
   return std::chrono::steady_clock::now() - since > std::chrono::nanoseconds(timeout_ns / 2);
 }
-
-}  // namespace
 
 TEST_CASE("wake-up: no commit is slept through") {
   auto store = make_store();
@@ -110,4 +108,5 @@ TEST_CASE("wake-up: waiting ends by itself, and does not begin when there is som
   CHECK_FALSE(took_the_timeout(since));
 }
 
+}  // namespace wakeup_test
 }  // namespace perch::tree::test

@@ -1,0 +1,166 @@
+#include "rows/iso8601.hpp"
+
+#include <chrono>
+#include <cmath>
+
+namespace perch::ingest {
+namespace {
+
+constexpr ParsedTime malformed{0, TimeError::malformed};
+constexpr ParsedTime out_of_range{0, TimeError::out_of_range};
+constexpr std::int64_t ns_per_s = 1'000'000'000;
+
+/// Takes characters from the front of a text; once something did not fit, nothing fits any more.
+class Scanner {
+ public:
+  explicit Scanner(std::string_view text) noexcept : text_(text) {}
+
+  bool good() const noexcept { return good_; }
+  bool at_end() const noexcept { return text_.empty(); }
+  bool next_is(char c) const noexcept { return !text_.empty() && text_.front() == c; }
+  bool next_is_digit() const noexcept {
+    return !text_.empty() && text_.front() >= '0' && text_.front() <= '9';
+  }
+  char take() noexcept {
+    const char c = text_.front();
+    text_.remove_prefix(1);
+    return c;
+  }
+  bool take_if(char c) noexcept {
+    if (!next_is(c)) return false;
+    text_.remove_prefix(1);
+    return true;
+  }
+  void expect(char c) noexcept { good_ = take_if(c) && good_; }
+  int number(int digits) noexcept {
+    int value = 0;
+    for (; digits > 0; --digits) {
+      if (!next_is_digit()) {
+        good_ = false;
+        return 0;
+      }
+      value = value * 10 + (take() - '0');
+    }
+    return value;
+  }
+  /// Digits behind a point, as so many decimals; further ones are cut off.
+  std::int64_t fraction(int decimals) noexcept {
+    std::int64_t value = 0;
+    good_ = good_ && next_is_digit();
+    for (; next_is_digit(); --decimals) {
+      const int digit = take() - '0';
+      if (decimals > 0) value = value * 10 + digit;
+    }
+    for (; decimals > 0; --decimals) value *= 10;
+    return value;
+  }
+
+ private:
+  std::string_view text_;
+  bool good_ = true;
+};
+
+/// Behind the time: its distance from UTC in seconds.
+std::int64_t scan_offset(Scanner& scan) noexcept {
+  if (scan.at_end() || scan.take_if('Z') || scan.take_if('z')) return 0;
+  const bool behind = scan.next_is('-');
+  if (!behind && !scan.next_is('+')) scan.expect('+');
+  if (!scan.good()) return 0;
+  scan.take();
+  const int hours = scan.number(2);
+  const bool has_minutes = scan.take_if(':') || scan.next_is_digit();
+  const int minutes = has_minutes ? scan.number(2) : 0;
+  if (hours > 23 || minutes > 59) scan.expect('!');  // no such offset
+  const std::int64_t seconds = hours * 3600 + minutes * 60;
+  return behind ? -seconds : seconds;
+}
+
+ParsedTime join(std::int64_t seconds, std::int64_t ns) noexcept {
+  // One second more, taken back as nanoseconds: the first times there are lie in a second that begins before.
+  std::int64_t total = 0;
+  if (seconds < 0) {
+    ++seconds;
+    ns -= ns_per_s;
+  }
+  if (__builtin_mul_overflow(seconds, ns_per_s, &total) || __builtin_add_overflow(total, ns, &total))
+    return out_of_range;
+  return {total, TimeError::none};
+}
+
+}  // namespace
+
+ParsedTime parse_iso8601(std::string_view text) noexcept {
+  Scanner scan(text);
+  const int year = scan.number(4);
+  scan.expect('-');
+  const int month = scan.number(2);
+  scan.expect('-');
+  const int day = scan.number(2);
+  if (!scan.good()) return malformed;
+  const std::chrono::year_month_day date{std::chrono::year(year), std::chrono::month(unsigned(month)),
+                                         std::chrono::day(unsigned(day))};
+  if (!date.ok()) return malformed;
+  std::int64_t seconds = std::chrono::sys_days(date).time_since_epoch().count() * std::int64_t{86'400};
+  std::int64_t ns = 0;
+  if (!scan.at_end()) {
+    if (!scan.take_if('T') && !scan.take_if('t')) scan.expect(' ');
+    const int hour = scan.number(2);
+    scan.expect(':');
+    const int minute = scan.number(2);
+    const int second = scan.take_if(':') ? scan.number(2) : 0;
+    if (scan.take_if('.') || scan.take_if(',')) ns = scan.fraction(9);
+    if (hour > 23 || minute > 59 || second > 59) return malformed;
+    seconds += hour * 3600 + minute * 60 + second;
+    seconds -= scan_offset(scan);
+  }
+  if (!scan.good() || !scan.at_end()) return malformed;
+  return join(seconds, ns);
+}
+
+ParsedTime parse_time_number(std::string_view text, TimeUnit unit) noexcept {
+  Scanner scan(text);
+  const bool negative = scan.take_if('-');
+  if (!negative) scan.take_if('+');
+  if (!scan.next_is_digit()) return malformed;
+  const std::int64_t factor = factor_of(unit);
+  std::int64_t whole = 0;
+  bool fits = true;
+  while (scan.next_is_digit()) {
+    const int digit = scan.take() - '0';
+    fits = fits && !__builtin_mul_overflow(whole, std::int64_t{10}, &whole) &&
+           !(negative ? __builtin_sub_overflow(whole, digit, &whole)
+                      : __builtin_add_overflow(whole, digit, &whole));
+  }
+  std::int64_t fraction = 0;
+  if (scan.take_if('.')) {
+    int decimals = 0;
+    for (std::int64_t left = factor; left > 1; left /= 10) ++decimals;
+    fraction = scan.fraction(decimals);
+  }
+  if (!scan.good() || !scan.at_end()) return malformed;
+  std::int64_t total = 0;
+  fits = fits && !__builtin_mul_overflow(whole, factor, &total) &&
+         !__builtin_add_overflow(total, negative ? -fraction : fraction, &total);
+  return fits ? ParsedTime{total, TimeError::none} : out_of_range;
+}
+
+ParsedTime time_of(std::int64_t number, TimeUnit unit) noexcept {
+  std::int64_t total = 0;
+  if (__builtin_mul_overflow(number, factor_of(unit), &total)) return out_of_range;
+  return {total, TimeError::none};
+}
+
+ParsedTime time_of(double number, TimeUnit unit) noexcept {
+  // The whole part apart: seconds since 1970 with decimals lose none of the digits that the double has.
+  const double whole = std::trunc(number);
+  if (!(std::abs(whole) < 9.2e18)) return out_of_range;
+  const auto factor = static_cast<double>(factor_of(unit));
+  const ParsedTime time = time_of(static_cast<std::int64_t>(whole), unit);
+  if (time.error != TimeError::none) return time;
+  std::int64_t total = 0;
+  if (__builtin_add_overflow(time.unix_ns, std::llround((number - whole) * factor), &total))
+    return out_of_range;
+  return {total, TimeError::none};
+}
+
+}  // namespace perch::ingest

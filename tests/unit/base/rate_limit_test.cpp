@@ -1,0 +1,27 @@
+#include "base/rate_limit.hpp"
+
+#include <doctest/doctest.h>
+
+#include <chrono>
+
+namespace perch::readers {
+namespace rate_limit_test {
+
+using namespace std::chrono_literals;
+
+TEST_CASE("a flood is cut at the burst, and goes on with time") {
+  const auto now = RateLimit::Clock::now();
+  RateLimit limit(10, 5);
+  int allowed = 0;
+  for (int i = 0; i < 100; ++i) allowed += limit.allow(now);
+  CHECK(allowed == 5);
+  CHECK(limit.take_refused() == 95);
+  CHECK(limit.take_refused() == 0);
+  allowed = 0;
+  for (int i = 0; i < 100; ++i) allowed += limit.allow(now + 300ms);
+  CHECK(allowed >= 2);
+  CHECK(allowed <= 3);
+}
+
+}  // namespace rate_limit_test
+}  // namespace perch::readers
