@@ -42,6 +42,10 @@ inline tl::unexpected<Error> fail(ErrorKind kind, std::string message,
   return tl::make_unexpected(Error{kind, std::move(message), std::move(details)});
 }
 inline tl::unexpected<Error> fail(Error error) { return tl::make_unexpected(std::move(error)); }
+/// Of something that a person wrote: `place` is where.
+inline tl::unexpected<Error> fail_at(const std::string& place, const std::string& message) {
+  return fail(ErrorKind::usage, place + ": " + message);
+}
 
 /// "open /x: No such file or directory": what was tried, on what, and errno's text.
 tl::unexpected<Error> fail_errno(const std::string& what);

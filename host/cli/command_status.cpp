@@ -44,7 +44,7 @@ std::string head_text(const Json& status) {
   return text;
 }
 
-std::string tables_text(const Json& tables) {
+std::string tables_part(const Json& tables) {
   TextTable table({{"TABLE"}, {"ROWS", Align::right}, {"EVICTED", Align::right}});
   for (const Json& each : tables) {
     table.add_row(
@@ -53,7 +53,7 @@ std::string tables_text(const Json& tables) {
   return table.empty() ? "no tables\n" : table.text();
 }
 
-std::string sources_text(const Json& sources) {
+std::string sources_part(const Json& sources) {
   TextTable table({{"SOURCE"}, {"STATE"}, {"ROWS", Align::right}, {"REJECTS", Align::right}});
   for (const Json& each : sources) {
     table.add_row({exact_text(each.at("name")), exact_text(each.at("state")), count_text(each.at("rows")),
@@ -62,7 +62,7 @@ std::string sources_text(const Json& sources) {
   return table.empty() ? "no sources\n" : table.text();
 }
 
-std::string readers_text(const Json& readers) {
+std::string readers_part(const Json& readers) {
   TextTable table({{"READER"}, {"PLUGIN"}, {"STATE"}, {"LAST ERROR"}});
   for (const Json& each : readers) {
     table.add_row({exact_text(each.at("name")),
@@ -98,8 +98,8 @@ Outcome<int> status(const Context& context) {
   if (context.json) {
     print(*status);
   } else {
-    print(head_text(*status) + "\n" + tables_text(status->at("tables")) + "\n" +
-          sources_text(status->at("sources")) + "\n" + readers_text(status->at("readers")) + "\n" +
+    print(head_text(*status) + "\n" + tables_part(status->at("tables")) + "\n" +
+          sources_part(status->at("sources")) + "\n" + readers_part(status->at("readers")) + "\n" +
           snapshots_text(status->at("snapshots")));
   }
   return exit_done;

@@ -89,7 +89,7 @@ std::string memory_text(const Json& status) {
   return text;
 }
 
-std::string sources_text(const Json& status, const Json& rates) {
+std::string sources_rates(const Json& status, const Json& rates) {
   TextTable table({{"SOURCE"},
                    {"STATE"},
                    {"ROWS/S", Align::right},
@@ -116,7 +116,7 @@ std::string sources_text(const Json& status, const Json& rates) {
   return table.empty() ? "no sources\n" : table.text();
 }
 
-std::string tables_text(const Json& status, const Json& rates) {
+std::string tables_rates(const Json& status, const Json& rates) {
   TextTable table({{"TABLE"},
                    {"ROWS", Align::right},
                    {"GROWS/S", Align::right},
@@ -132,7 +132,7 @@ std::string tables_text(const Json& status, const Json& rates) {
   return table.empty() ? "no tables\n" : table.text();
 }
 
-std::string readers_text(const Json& status, const Json& rates) {
+std::string readers_rates(const Json& status, const Json& rates) {
   TextTable table({{"READER"},
                    {"PLUGIN"},
                    {"STATE"},
@@ -232,8 +232,8 @@ std::string rates_text(const Json& status, const Json& rates) {
   return "perch     " + exact_text(status.at("name")) + ", perchd " + exact_text(status.at("version")) +
          ", up " + duration_text(status.at("uptime_ns")) + ", version " +
          count_text(status.at("published_version")) + ", " + count_text(status.at("commits").at("rows")) +
-         " rows\n" + commits_text(rates) + memory_text(status) + "\n" + sources_text(status, rates) + "\n" +
-         tables_text(status, rates) + "\n" + readers_text(status, rates);
+         " rows\n" + commits_text(rates) + memory_text(status) + "\n" + sources_rates(status, rates) + "\n" +
+         tables_rates(status, rates) + "\n" + readers_rates(status, rates);
 }
 
 }  // namespace perch::cli

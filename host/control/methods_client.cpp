@@ -27,11 +27,11 @@ void attach(const Call& call) {
       Json{{"descriptors", {"arena", "slot_page"}}, {"tables", tables::to_texts(call.host.catalog)}}));
 }
 
-void list_tables(const Call& call) {
+void table_texts(const Call& call) {
   call.answer(to_text(Json{{"tables", tables::to_texts(call.host.catalog)}}));
 }
 
-void list(const Call& call) {
+void list_clients(const Call& call) {
   Json clients = Json::array();
   if (call.host.processes != nullptr) {
     for (const readers::ProcessStatus& process : call.host.processes->processes()) {
@@ -57,12 +57,12 @@ std::span<const Method> client_methods() {
        {{"name", ParameterType::text, false,
          "what it is called where its pins are shown; \"client\" otherwise"}},
        attach},
-      {"client.tables", "What client.attach said of the tables, as of now", false, {}, list_tables},
+      {"client.tables", "What client.attach said of the tables, as of now", false, {}, table_texts},
       {"client.list",
        "The processes that map the tree: workers and clients, with the versions they pin",
        false,
        {},
-       list},
+       list_clients},
   };
   return table;
 }

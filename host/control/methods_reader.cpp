@@ -33,7 +33,7 @@ ReaderManager::Done<ReaderStatus> answer_with_status(const Call& call) {
   };
 }
 
-void list(const Call& call) {
+void list_readers(const Call& call) {
   call.answer(to_text(Json{{"published_version", call.host.store.reads().published_version()},
                            {"readers", readers_json(call.host, pinned_versions(call.host))}}));
 }
@@ -123,7 +123,7 @@ std::span<const Method> reader_methods() {
        "Every reader with its state, generation, version, retained bytes and metrics",
        false,
        {},
-       list},
+       list_readers},
       {"reader.load",
        "Runs a plugin file as a reader; answers when it runs",
        true,

@@ -38,7 +38,7 @@ Json rollup_json(const tables::Table& table) {
   return {{"of", spec.of}, {"group", std::move(group)}, {"aggregate", std::move(aggregate)}};
 }
 
-void list(const Call& call) {
+void list_tables(const Call& call) {
   const tree::SharedSnapshot snapshot = call.host.store.reads().acquire();
   const std::vector<std::uint64_t> evicted = call.host.ingest.evicted_rows();
   const std::vector<std::uint64_t> late = call.host.ingest.late_rows();
@@ -90,7 +90,7 @@ const Parameter table_name{"table", ParameterType::text, true, "the table"};
 
 std::span<const Method> table_methods() {
   static const std::vector<Method> table{
-      {"table.list", "Every table with its rows, layouts and what is kept", false, {}, list},
+      {"table.list", "Every table with its rows, layouts and what is kept", false, {}, list_tables},
       {"table.layout", "The fields, canonical layouts and hashes of a table", false, {table_name}, layout},
       {"table.get",
        "The row of one key: no row or one",

@@ -1,6 +1,7 @@
 // InputLoop: how a source's thread gets its bytes.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 
@@ -10,6 +11,9 @@
 #include "ingest/row_intake.hpp"
 
 namespace perch::ingest {
+
+/// How often a loop asks how much there is to be read: that is a system call, so not for every read.
+inline constexpr std::int64_t lag_period_ns = 20'000'000;
 
 class InputLoop {
  public:

@@ -25,7 +25,6 @@ constexpr int backlog = 256;
 constexpr int events_max = 64;
 constexpr int wait_ms = 1000;
 constexpr std::int64_t accept_pause_ms = 100;
-constexpr std::int64_t lag_period_ns = 20'000'000;
 constexpr std::chrono::seconds log_period{10};
 
 UniqueFd make_socket(int family) {

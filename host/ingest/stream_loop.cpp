@@ -5,12 +5,6 @@
 #include "ingest/spinning.hpp"
 
 namespace perch::ingest {
-namespace {
-
-constexpr std::int64_t lag_period_ns = 20'000'000;  // a system call: not for every read
-
-}  // namespace
-
 Result<void> StreamLoop::open() {
   auto stream = open_stream(spec_);
   if (!stream) return fail(stream.error());

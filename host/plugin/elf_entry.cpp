@@ -9,7 +9,7 @@
 namespace perch::readers {
 namespace {
 
-tl::unexpected<Error> refuse(const std::string& what) {
+tl::unexpected<Error> refuse_entry(const std::string& what) {
   return fail(ErrorKind::refused, PERCH_PLUGIN_SYMBOL " " + what);
 }
 
@@ -39,19 +39,19 @@ class MemoryInFile final : public EntryMemory {
 /// The struct as the loader will leave it, but for the library's address.
 Result<perch_plugin_api> relocated(const ElfLibrary& library, const Elf64_Sym& symbol) {
   const auto bytes = library.image().bytes(symbol.st_value, entry_bytes_min);
-  if (!bytes) return refuse("reaches beyond its segment");
+  if (!bytes) return refuse_entry("reaches beyond its segment");
   perch_plugin_api entry{};
   std::memcpy(&entry, bytes->data(), entry_bytes_min);
   for (std::size_t at = 0; at < entry_bytes_min; at += sizeof(void*)) {
     const ElfRelocation* const relocation = relocation_at(library.relocations(), symbol.st_value + at);
     const bool is_pointer =
         at == offsetof(perch_plugin_api, manifest) || at >= offsetof(perch_plugin_api, create);
-    if (!is_pointer && relocation != nullptr) return refuse("has a pointer where a number must be");
+    if (!is_pointer && relocation != nullptr) return refuse_entry("has a pointer where a number must be");
     if (!is_pointer) continue;
     std::uint64_t target = 0;
     if (relocation != nullptr) {
       const auto within = target_of(*relocation, library.symbols());
-      if (!within) return refuse("points to another library");
+      if (!within) return refuse_entry("points to another library");
       target = *within;
     }
     std::memcpy(reinterpret_cast<char*>(&entry) + at, &target, sizeof target);
@@ -65,10 +65,11 @@ Result<void> check_functions(const perch_plugin_api& entry, const ElfImage& imag
   std::size_t known = 0;
   for (const std::uint64_t function : functions_of(entry)) {
     const auto place = functions.place_of(function);
-    if (place == ElfFunctions::Place::inside) return refuse("names a place within a function");
+    if (place == ElfFunctions::Place::inside) return refuse_entry("names a place within a function");
     known += place == ElfFunctions::Place::start ? 1 : 0;
   }
-  if (known != 0 && known != functions_of(entry).size()) return refuse("names a place that is no function");
+  if (known != 0 && known != functions_of(entry).size())
+    return refuse_entry("names a place that is no function");
   return {};
 }
 
@@ -76,25 +77,25 @@ Result<void> check_functions(const perch_plugin_api& entry, const ElfImage& imag
 
 Result<void> check_entry(const perch_plugin_api& entry, const Manifest& manifest, const EntryMemory& memory) {
   if (entry.struct_size < entry_bytes_min) {
-    return refuse("has " + std::to_string(entry.struct_size) +
-                  " bytes, fewer than version 1 of the interface");
+    return refuse_entry("has " + std::to_string(entry.struct_size) +
+                        " bytes, fewer than version 1 of the interface");
   }
   if (entry.abi_version != manifest.abi) {
-    return refuse("says interface version " + std::to_string(entry.abi_version) + ", the manifest says " +
-                  std::to_string(manifest.abi));
+    return refuse_entry("says interface version " + std::to_string(entry.abi_version) +
+                        ", the manifest says " + std::to_string(manifest.abi));
   }
   for (const std::uint64_t function : functions_of(entry)) {
-    if (function == 0) return refuse("lacks a function; all are required");
-    if (!memory.is_code(function)) return refuse("names a function that is no code of this library");
+    if (function == 0) return refuse_entry("lacks a function; all are required");
+    if (!memory.is_code(function)) return refuse_entry("names a function that is no code of this library");
   }
   if (entry.manifest_size != manifest.text.size()) {
-    return refuse(
+    return refuse_entry(
         "has another manifest in memory than the file's note: " + std::to_string(entry.manifest_size) +
         " bytes instead of " + std::to_string(manifest.text.size()));
   }
   const auto text = memory.bytes(address_of(entry.manifest), entry.manifest_size);
-  if (!text) return refuse("says that its manifest is where the library has nothing to read");
-  if (*text != manifest.text) return refuse("has another manifest in memory than the file's note");
+  if (!text) return refuse_entry("says that its manifest is where the library has nothing to read");
+  if (*text != manifest.text) return refuse_entry("has another manifest in memory than the file's note");
   return {};
 }
 
@@ -103,20 +104,20 @@ Result<void> check_entry_in_file(const ElfLibrary& library, const Manifest& mani
   const auto symbol = std::find_if(symbols.begin(), symbols.end(), [&](const Elf64_Sym& each) {
     return each.st_shndx != SHN_UNDEF && library.name_of(each) == PERCH_PLUGIN_SYMBOL;
   });
-  if (symbol == symbols.end()) return refuse("is not exported");
+  if (symbol == symbols.end()) return refuse_entry("is not exported");
   const unsigned visibility = ELF64_ST_VISIBILITY(symbol->st_other);
   if (ELF64_ST_TYPE(symbol->st_info) != STT_OBJECT || symbol->st_shndx >= SHN_LORESERVE ||
       symbol->st_value % alignof(perch_plugin_api) != 0) {
-    return refuse("is no variable");
+    return refuse_entry("is no variable");
   }
   if (ELF64_ST_BIND(symbol->st_info) == STB_LOCAL ||
       (visibility != STV_DEFAULT && visibility != STV_PROTECTED)) {
-    return refuse("is not exported");
+    return refuse_entry("is not exported");
   }
   const auto entry = relocated(library, *symbol);
   if (!entry) return fail(entry.error());
   if (auto checked = check_entry(*entry, manifest, MemoryInFile(library.image())); !checked) return checked;
-  if (entry->struct_size > symbol->st_size) return refuse("says that it is larger than it is");
+  if (entry->struct_size > symbol->st_size) return refuse_entry("says that it is larger than it is");
   return check_functions(*entry, library.image());
 }
 

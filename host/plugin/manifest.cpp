@@ -16,7 +16,7 @@ using Json = nlohmann::json;
 constexpr int json_depth_max = 64;
 constexpr std::size_t version_chars_max = 64;
 
-tl::unexpected<Error> refuse(const std::string& what) {
+tl::unexpected<Error> refuse_manifest(const std::string& what) {
   return fail(ErrorKind::refused, "its manifest " + what);
 }
 
@@ -53,7 +53,7 @@ Result<Json> parse_unambiguous(std::string_view text) {
     }
     return true;
   });
-  if (!doubled.empty()) return refuse("has " + doubled + " twice in one object");
+  if (!doubled.empty()) return refuse_manifest("has " + doubled + " twice in one object");
   return json;
 }
 
@@ -120,10 +120,12 @@ bool is_semver(std::string_view text) {
 }
 
 Result<void> check_names(const Manifest& manifest) {
-  if (!is_plugin_id(manifest.id)) return refuse("has no valid \"id\": it must match [a-z][a-z0-9_-]{0,63}");
-  if (!is_semver(manifest.version)) return refuse("has no valid \"version\": write it like 1.2.0 (semver)");
+  if (!is_plugin_id(manifest.id))
+    return refuse_manifest("has no valid \"id\": it must match [a-z][a-z0-9_-]{0,63}");
+  if (!is_semver(manifest.version))
+    return refuse_manifest("has no valid \"version\": write it like 1.2.0 (semver)");
   if (manifest.state_oldest == 0 || manifest.state_oldest > manifest.state_version) {
-    return refuse("has no valid \"state\": 1 ≤ oldest ≤ version");
+    return refuse_manifest("has no valid \"state\": 1 ≤ oldest ≤ version");
   }
   return {};
 }
@@ -134,31 +136,31 @@ Result<void> check_layout(const Json& table, const std::string& table_name, cons
   const auto text = table.at(member).get<std::string>();
   const auto layout = tables::Layout::parse(text);
   if (!layout)
-    return refuse("has a bad " + std::string(member) + " layout for table " + table_name + ": " +
-                  layout.error().message);
+    return refuse_manifest("has a bad " + std::string(member) + " layout for table " + table_name + ": " +
+                           layout.error().message);
   if (table.contains(hash_member) && table.at(hash_member).get<std::string>() != layout->hash_hex()) {
-    return refuse("has a " + std::string(hash_member) + " for table " + table_name +
-                  " that is not its layout's (" + layout->hash_hex() + ")");
+    return refuse_manifest("has a " + std::string(hash_member) + " for table " + table_name +
+                           " that is not its layout's (" + layout->hash_hex() + ")");
   }
   return {};
 }
 
 Result<void> read_tables(const Json& list, Manifest& manifest) {
-  if (!list.is_array()) return refuse("must have an array \"tables\"");
+  if (!list.is_array()) return refuse_manifest("must have an array \"tables\"");
   if (list.size() > tree::tables_max)
-    return refuse("names more than " + std::to_string(tree::tables_max) + " tables");
+    return refuse_manifest("names more than " + std::to_string(tree::tables_max) + " tables");
   for (const Json& entry : list) {
     tables::WantedTable table{entry.at("name").get<std::string>(), entry.at("key").get<std::string>(),
                               entry.at("value").get<std::string>()};
     // The rules for names of fields are those for names of tables.
     if (!tables::Layout::make({{table.name, "int8"}}, false)) {
-      return refuse(
+      return refuse_manifest(
           "names a table whose name none can have: a letter or _, then letters, digits or _, at most 64 in "
           "all");
     }
     if (std::any_of(manifest.tables.begin(), manifest.tables.end(),
                     [&](const auto& t) { return t.name == table.name; })) {
-      return refuse("names table " + table.name + " twice");
+      return refuse_manifest("names table " + table.name + " twice");
     }
     if (auto checked = check_layout(entry, table.name, "key", "key_hash"); !checked) return checked;
     if (auto checked = check_layout(entry, table.name, "value", "value_hash"); !checked) return checked;
@@ -176,16 +178,16 @@ bool is_plugin_id(std::string_view text) {
 }
 
 Result<Manifest> parse_manifest(std::string_view text) {
-  if (text.size() > PERCH_MANIFEST_BYTES_MAX) return refuse("is over 64 KiB");
+  if (text.size() > PERCH_MANIFEST_BYTES_MAX) return refuse_manifest("is over 64 KiB");
   // nlohmann dumps with recursion: depth is bounded before anything is made of it.
   if (nesting_of(text) > json_depth_max) {
-    return refuse("is nested deeper than " + std::to_string(json_depth_max) + " levels");
+    return refuse_manifest("is nested deeper than " + std::to_string(json_depth_max) + " levels");
   }
   try {
     const auto parsed = parse_unambiguous(text);
     if (!parsed) return fail(parsed.error());
     const Json& json = *parsed;
-    if (!json.is_object()) return refuse("is no JSON object");
+    if (!json.is_object()) return refuse_manifest("is no JSON object");
     Manifest manifest;
     manifest.abi = positive_number(json, "abi");
     if (auto checked = check_abi(manifest.abi); !checked)
@@ -193,7 +195,7 @@ Result<Manifest> parse_manifest(std::string_view text) {
     if (json.contains("host_size")) {
       const Json& size = json.at("host_size");
       if (!size.is_number_unsigned() || size == 0)
-        return refuse("has a \"host_size\" that is no number of bytes");
+        return refuse_manifest("has a \"host_size\" that is no number of bytes");
       manifest.host_size = size.get<std::uint64_t>();
     }
     manifest.id = json.at("id").get<std::string>();
@@ -205,14 +207,14 @@ Result<Manifest> parse_manifest(std::string_view text) {
     if (auto checked = check_names(manifest); !checked) return fail(checked.error());
     if (auto checked = read_tables(json.at("tables"), manifest); !checked) return fail(checked.error());
     const Json schema = json.value("config_schema", Json::object());
-    if (!schema.is_object()) return refuse("has a \"config_schema\" that is no object");
+    if (!schema.is_object()) return refuse_manifest("has a \"config_schema\" that is no object");
     manifest.config_schema = schema.dump();
     if (const auto usable = ConfigSchema::parse(manifest.config_schema); !usable)
-      return refuse("has a config schema that cannot be used: " + usable.error().message);
+      return refuse_manifest("has a config schema that cannot be used: " + usable.error().message);
     manifest.text = text;
     return manifest;
   } catch (const Json::exception& exception) {
-    return refuse(std::string("cannot be read: ") + exception.what());
+    return refuse_manifest(std::string("cannot be read: ") + exception.what());
   }
 }
 

@@ -20,7 +20,7 @@ constexpr auto lost_folder_look_again = std::chrono::seconds(1);
 
 /// A new name for a file that is whole already: a hard or symbolic link, which is never written and closed
 /// here.
-bool is_link(const std::filesystem::path& path) {
+bool may_be_shared(const std::filesystem::path& path) {
   struct stat status {};
   return lstat(path.c_str(), &status) == 0 &&
          (S_ISLNK(status.st_mode) || (S_ISREG(status.st_mode) && status.st_nlink > 1));
@@ -105,7 +105,7 @@ void PluginFolder::read_events(Time now) {
         if (event.len == 0) mark_all(now);
         if (event.len > 0 && known_.contains(name)) mark(name, now, false);
       } else if (event.len > 0) {
-        if ((event.mask & IN_CREATE) == 0 || is_link(folder_ / name)) {
+        if ((event.mask & IN_CREATE) == 0 || may_be_shared(folder_ / name)) {
           mark(name, now);
         } else if (const auto change = changes_.find(name); change != changes_.end()) {
           change->second.settled =

@@ -1,4 +1,5 @@
 #include "rows/binary_decoder.hpp"
+#include "tables/field_types.hpp"
 
 #include <libdeflate.h>
 #include <perch/feed.h>
@@ -25,8 +26,6 @@ constexpr std::size_t waiting_bytes_max =
 std::uint32_t align_up(std::uint32_t offset, std::uint32_t align) noexcept {
   return (offset + align - 1) / align * align;
 }
-
-std::string quoted(const Field& field) { return "field \"" + field.name + "\" (" + field.type_text() + ")"; }
 
 std::string shape(const Field& field) { return field.type_text() + " @" + std::to_string(field.offset); }
 

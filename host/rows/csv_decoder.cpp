@@ -6,17 +6,10 @@
 #include <cstring>
 
 #include "rows/text_value.hpp"
+#include "tables/field_types.hpp"
 
 namespace perch::ingest {
-namespace {
-
-constexpr std::size_t shown_bytes_max = 60;  // of a value, in a message
-
-std::string quoted(const tables::Field& field) {
-  return "field \"" + field.name + "\" (" + field.type_text() + ")";
-}
-
-}  // namespace
+namespace {}  // namespace
 
 CsvDecoder::CsvDecoder(const CsvSpec& spec, const Mapping& mapping, RowAssembly& assembly)
     : spec_(spec),

@@ -10,6 +10,7 @@
 #include "base/assert.hpp"
 #include "rows/big_numbers.hpp"
 #include "rows/text_value.hpp"
+#include "tables/field_types.hpp"
 
 namespace perch::ingest {
 namespace {
@@ -19,7 +20,6 @@ using tables::Field;
 using tables::FieldType;
 
 constexpr std::size_t places_max = 256;  // of a row, whose members are remembered; those beyond are searched
-constexpr std::size_t shown_bytes_max = 60;  // of a value, in a message
 
 template <class T>
 bool put(std::byte* out, T value) noexcept {
@@ -45,8 +45,6 @@ std::string describe(simdjson::dom::element element) {
       return "the number " + text;
   }
 }
-
-std::string quoted(const Field& field) { return "field \"" + field.name + "\" (" + field.type_text() + ")"; }
 
 }  // namespace
 

@@ -33,6 +33,8 @@ constexpr const char* name(RejectReason reason) noexcept {
   return reject_reason_names[static_cast<std::size_t>(reason)];
 }
 
+inline constexpr std::size_t shown_bytes_max = 60;  ///< of a value, in a message
+
 struct Reject {
   RejectReason reason = RejectReason::not_json;
   std::string message;  ///< the field, what was expected, what was found

@@ -14,7 +14,7 @@ using tables::Field;
 using tables::FieldType;
 
 template <class T>
-void put(std::byte* out, T value) noexcept {
+void store(std::byte* out, T value) noexcept {
   std::memcpy(out, &value, sizeof value);
 }
 
@@ -37,13 +37,13 @@ TextError store_integer(std::string_view text, std::byte* out) {
   Number number = 0;
   const char* const end = text.data() + text.size();
   const auto [last, code] = std::from_chars(text.data(), end, number);
-  if (code == std::errc{} && last == end) return put(out, number), TextError{};
+  if (code == std::errc{} && last == end) return store(out, number), TextError{};
   // "-1" is an integer, and no uint: from_chars sees no number in it at all.
   const std::size_t digits = text.find_first_not_of("0123456789", text.starts_with('-') ? 1 : 0);
   const bool is_integer = digits == std::string_view::npos && text.size() > (text.starts_with('-') ? 1u : 0u);
   if (!is_integer) return error(RejectReason::wrong_type, "an integer");
   if (is_integer && text.find_first_not_of("-0") == std::string_view::npos)
-    return put(out, Number{0}), TextError{};
+    return store(out, Number{0}), TextError{};
   return error(RejectReason::out_of_range, "an integer from " +
                                                std::to_string(std::numeric_limits<Number>::min()) + " to " +
                                                std::to_string(std::numeric_limits<Number>::max()));
@@ -63,15 +63,15 @@ TextError store_float(std::string_view text, std::byte* out) {
   }
   if (std::isfinite(number) && std::abs(number) > double{std::numeric_limits<Number>::max()})
     return error(RejectReason::out_of_range, "a number within the type's range");
-  return put(out, static_cast<Number>(number)), TextError{};
+  return store(out, static_cast<Number>(number)), TextError{};
 }
 
 TextError store_bool(std::string_view text, std::byte* out) {
   for (const char* yes : {"true", "1", "True", "TRUE"}) {
-    if (text == yes) return put(out, std::uint8_t{1}), TextError{};
+    if (text == yes) return store(out, std::uint8_t{1}), TextError{};
   }
   for (const char* no : {"false", "0", "False", "FALSE"}) {
-    if (text == no) return put(out, std::uint8_t{0}), TextError{};
+    if (text == no) return store(out, std::uint8_t{0}), TextError{};
   }
   return error(RejectReason::wrong_type, "true or false");
 }
@@ -79,7 +79,7 @@ TextError store_bool(std::string_view text, std::byte* out) {
 TextError store_time(std::string_view text, TimeUnit unit, std::byte* out) {
   ParsedTime time = parse_time_number(text, unit);
   if (time.error == TimeError::malformed) time = parse_iso8601(text);
-  if (time.error == TimeError::none) return put(out, time.unix_ns), TextError{};
+  if (time.error == TimeError::none) return store(out, time.unix_ns), TextError{};
   if (time.error == TimeError::out_of_range)
     return error(RejectReason::out_of_range, "a time from 1677 to 2262");
   return error(RejectReason::wrong_type, "a number or a time as 2026-11-24T20:16:48Z");

@@ -16,10 +16,6 @@ const Field* find_field(const std::string& name, const Layout& key, const Layout
 
 std::uint32_t align_up_8(std::uint32_t bytes) noexcept { return (bytes + 7) / 8 * 8; }
 
-tl::unexpected<Error> fail_at(const std::string& place, const std::string& message) {
-  return fail(ErrorKind::usage, place + ": " + message);
-}
-
 Result<void> check_name(const std::string& name) {
   // The rules for names of fields are those for names of tables.
   if (Layout::make({{name, "int8"}}, false)) return {};

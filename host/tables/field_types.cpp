@@ -49,6 +49,12 @@ bool is_integer(FieldType type) noexcept { return type <= FieldType::uint64; }
 
 bool is_float(FieldType type) noexcept { return type == FieldType::float32 || type == FieldType::float64; }
 
+bool is_signed(FieldType type) noexcept {
+  return type <= FieldType::int64 || type == FieldType::timestamp_ns;
+}
+
+std::string quoted(const Field& field) { return "field \"" + field.name + "\" (" + field.type_text() + ")"; }
+
 std::optional<ParsedType> parse_type(std::string_view text) noexcept {
   const std::string_view base = text.substr(0, text.find('['));
   for (std::size_t i = 0; i < types.size(); ++i) {

@@ -12,10 +12,6 @@ namespace {
 
 constexpr std::uint32_t encoded_bytes_max = 64;
 
-bool is_signed(FieldType type) noexcept {
-  return type <= FieldType::int64 || type == FieldType::timestamp_ns;
-}
-
 }  // namespace
 
 Result<KeyCodec> KeyCodec::make(const Layout& key) {

@@ -42,15 +42,6 @@ constexpr std::uint32_t moments_bytes_without_squares = offsetof(MomentsState, s
 constexpr std::array<const char*, 8> function_names{"count", "sum",   "min",  "max",
                                                     "mean",  "first", "last", "stddev"};
 
-bool is_signed(FieldType type) noexcept {
-  return type == FieldType::int8 || type == FieldType::int16 || type == FieldType::int32 ||
-         type == FieldType::int64 || type == FieldType::timestamp_ns;
-}
-
-tl::unexpected<Error> fail_at(const std::string& place, const std::string& message) {
-  return fail(ErrorKind::usage, place + ": " + message);
-}
-
 Integer load_integer(FieldType type, const std::byte* from) noexcept {
   switch (type) {
     case FieldType::int8:
