@@ -16,7 +16,7 @@
 
 #include "base/assert.hpp"
 
-namespace perch::ingest {
+namespace perch {
 namespace {
 
 struct Pipe {
@@ -136,4 +136,4 @@ ExitStatus ChildProcess::end(std::chrono::milliseconds grace) {
   return {WEXITSTATUS(status), 0};
 }
 
-}  // namespace perch::ingest
+}  // namespace perch

@@ -10,7 +10,7 @@
 #include "base/result.hpp"
 #include "base/unique_fd.hpp"
 
-namespace perch::ingest {
+namespace perch {
 
 /// How a process ended.
 struct ExitStatus {
@@ -52,4 +52,4 @@ class ChildProcess {
   UniqueFd errors_;
 };
 
-}  // namespace perch::ingest
+}  // namespace perch

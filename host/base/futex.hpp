@@ -10,7 +10,7 @@
 #include <cstdint>
 #include <ctime>
 
-namespace perch::ingest {
+namespace perch {
 
 /// Sleeps while `word` holds `expected`, at most `timeout`. May return early.
 inline void futex_wait(std::atomic<std::uint32_t>& word, std::uint32_t expected,
@@ -27,4 +27,4 @@ inline void futex_wake_one(std::atomic<std::uint32_t>& word) noexcept {
 
 static_assert(sizeof(std::atomic<std::uint32_t>) == 4, "the kernel sees the plain word");
 
-}  // namespace perch::ingest
+}  // namespace perch

@@ -11,7 +11,7 @@
 #include "base/assert.hpp"
 #include "base/units.hpp"
 
-namespace perch::readers {
+namespace perch {
 
 JoinableThread::~JoinableThread() { PERCH_ASSERT(!running_, "a thread that nobody waited for"); }
 
@@ -101,4 +101,4 @@ Result<void> ThreadSupply::start(JoinableThread& thread, const std::string& name
   return {};
 }
 
-}  // namespace perch::readers
+}  // namespace perch

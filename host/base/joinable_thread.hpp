@@ -12,7 +12,7 @@
 
 #include "base/result.hpp"
 
-namespace perch::readers {
+namespace perch {
 
 /// Used by one thread at a time. Joined or detached before it is destroyed (asserted).
 class JoinableThread {
@@ -59,4 +59,4 @@ class ThreadSupply {
   std::shared_ptr<Spare> spare_;
 };
 
-}  // namespace perch::readers
+}  // namespace perch

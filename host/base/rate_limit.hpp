@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <utility>
 
-namespace perch::readers {
+namespace perch {
 
 /// A token bucket. Not thread safe.
 class RateLimit {
@@ -37,4 +37,4 @@ class RateLimit {
   std::uint64_t refused_ = 0;
 };
 
-}  // namespace perch::readers
+}  // namespace perch

@@ -4,7 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
-namespace perch::readers {
+namespace perch {
 
 std::string clean_text(std::string_view text, std::size_t bytes_max) {
   std::string copy(text.substr(0, bytes_max));
@@ -37,4 +37,4 @@ Error of_reader(const std::string& name, Error error) {
   return error;
 }
 
-}  // namespace perch::readers
+}  // namespace perch

@@ -7,7 +7,7 @@
 
 #include "base/result.hpp"
 
-namespace perch::readers {
+namespace perch {
 
 /// Bytes that are not UTF-8 become U+FFFD, control characters become spaces, what is beyond `bytes_max` is
 /// cut.
@@ -25,4 +25,4 @@ std::string short_text(const Error& error);
 /// For whoever asked: a plugin's message does not say which reader it is of.
 Error of_reader(const std::string& name, Error error);
 
-}  // namespace perch::readers
+}  // namespace perch

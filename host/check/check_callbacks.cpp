@@ -56,9 +56,9 @@ std::string judge_lines(const Observations::LogLines& lines, std::uint64_t calls
 
 std::string judge_metrics(const std::set<std::string>& names, CheckReport& report) {
   report.measure("metrics", names.size());
-  if (names.size() > readers::Metrics::names_max) {
+  if (names.size() > instances::Metrics::names_max) {
     report.fail("it has " + std::to_string(names.size()) + " or more names of metrics; the host keeps " +
-                    std::to_string(readers::Metrics::names_max),
+                    std::to_string(instances::Metrics::names_max),
                 "names are for kinds of things: publish what there is of each thing");
   }
   return std::to_string(names.size()) + " metrics";

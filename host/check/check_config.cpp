@@ -47,10 +47,9 @@ void try_config(Stage& stage, SampleTables& tables, const SampleConfig& config, 
 }
 
 void judge_given_config(Stage& stage) {
-  if (const auto fits = readers::check_config(stage.manifest(), stage.config()); !fits) {
-    stage.report().fail(
-        "the config given does not fit the plugin's schema: " + readers::full_text(fits.error()),
-        "the host would refuse it before the plugin sees it");
+  if (const auto fits = plugin::check_config(stage.manifest(), stage.config()); !fits) {
+    stage.report().fail("the config given does not fit the plugin's schema: " + full_text(fits.error()),
+                        "the host would refuse it before the plugin sees it");
   }
 }
 

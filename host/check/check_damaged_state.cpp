@@ -11,7 +11,7 @@
 namespace perch::check {
 namespace {
 
-using readers::SavedState;
+using instances::SavedState;
 
 constexpr std::uint64_t memory_max_bytes = std::uint64_t{1} << 30;       // what a damaged state may ask for
 constexpr std::uint64_t memory_warned_bytes = std::uint64_t{256} << 20;  // and use
@@ -70,7 +70,7 @@ SavedState good_state(Stage& stage, SampleTables& tables) {
 }
 
 DamageCounts try_all_damage(Stage& stage, SampleTables& tables) {
-  const readers::Manifest& manifest = stage.manifest();
+  const plugin::Manifest& manifest = stage.manifest();
   const std::uint64_t rows = std::min(stage.options().rows, rows_for_damage_max);
   tables.insert_everywhere(rows);
   tables.commit();

@@ -25,7 +25,7 @@ std::set<std::string> loaded_libraries() {
 }
 
 /// The loader stops at the first thing that is missing; this names all of them. True: something is.
-bool report_missing(const readers::Inspection& inspected, CheckReport& report) {
+bool report_missing(const plugin::Inspection& inspected, CheckReport& report) {
   bool is_missing = false;
   for (const std::string& library : inspected.needed) {
     if (::dlopen(library.c_str(), RTLD_LAZY | RTLD_GLOBAL) != nullptr) continue;
@@ -44,7 +44,7 @@ bool report_missing(const readers::Inspection& inspected, CheckReport& report) {
 void report_holding(const std::set<std::string>& before, const std::string& plugin, CheckReport& report) {
   for (const std::string& library : loaded_libraries()) {
     if (before.count(library) != 0 || library == plugin) continue;
-    const std::string why = readers::why_library_never_unmaps(library);
+    const std::string why = plugin::why_library_never_unmaps(library);
     if (!why.empty()) {
       report.warn(library + " would stay in the host's memory for good: " + why,
                   "do without it in a plugin, or link it statically with -fno-gnu-unique");
@@ -54,13 +54,13 @@ void report_holding(const std::set<std::string>& before, const std::string& plug
 
 /// Libraries of the host's own that keep what is registered with them, such as loggers, are shared with a
 /// plugin that needs them: pointers to its code would stay there.
-void report_shared(const readers::Inspection& inspected, const std::set<std::string>& before,
+void report_shared(const plugin::Inspection& inspected, const std::set<std::string>& before,
                    CheckReport& report) {
   for (const std::string& library : inspected.needed) {
     const auto loaded = std::find_if(before.begin(), before.end(),
                                      [&](const std::string& path) { return path.ends_with("/" + library); });
     if (loaded == before.end() || library.starts_with("libstdc++.")) continue;
-    if (readers::why_library_never_unmaps(*loaded).empty()) continue;
+    if (plugin::why_library_never_unmaps(*loaded).empty()) continue;
     report.warn(
         library +
             " is the host's own too, and it has objects that all share: what the plugin registers there "
@@ -76,7 +76,7 @@ void check_libraries(CheckContext& context) {
   report.now("reading what it needs");
   const auto inspected = inspected_file(context);
   if (!inspected) return;
-  auto file = readers::PluginFile::open(context.options.file);
+  auto file = plugin::PluginFile::open(context.options.file);
   if (!file) return report.fail(file.error().message), report.done("unreadable");
   const auto copy = file->copy_to(context.folder, 0);
   if (!copy) return report.fail(copy.error().message), report.done("no copy could be made");

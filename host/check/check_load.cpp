@@ -31,7 +31,7 @@ struct LoadTimes {
 /// One load and unload. False: it failed, and the report says so.
 bool load_once(CheckContext& context, LoadTimes& times) {
   const auto began = Clock::now();
-  const bool is_manifest_good = readers::PluginFile::open(context.options.file).has_value();
+  const bool is_manifest_good = plugin::PluginFile::open(context.options.file).has_value();
   times.manifest_ns.push_back(ns_since(began));
   const auto load_began = Clock::now();
   const auto library = load_plugin(context);

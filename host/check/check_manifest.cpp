@@ -11,20 +11,19 @@ namespace perch::check {
 namespace {
 
 /// Dropped into the folder a plugin runs with {}.
-void judge_schema(const readers::Manifest& manifest, CheckReport& report) {
-  const auto empty = readers::check_config(manifest, "{}");
+void judge_schema(const plugin::Manifest& manifest, CheckReport& report) {
+  const auto empty = plugin::check_config(manifest, "{}");
   if (empty) return;
   if (empty.error().kind != ErrorKind::usage) {
-    return report.fail("its config schema cannot be used: " + readers::full_text(empty.error()),
-                       "mend the schema");
+    return report.fail("its config schema cannot be used: " + full_text(empty.error()), "mend the schema");
   }
   report.warn(
       "the config schema requires a config; dropped into the folder without one, the plugin is refused: " +
-          readers::full_text(empty.error()),
+          full_text(empty.error()),
       "give the members defaults, or tell users to name an instance in the host's config");
 }
 
-std::string tables_text(const readers::Manifest& manifest) {
+std::string tables_text(const plugin::Manifest& manifest) {
   std::string names;
   for (const auto& table : manifest.tables) names += (names.empty() ? "" : ", ") + table.name;
   return names.empty() ? "no table" : names;
@@ -35,7 +34,7 @@ std::string tables_text(const readers::Manifest& manifest) {
 void check_manifest(CheckContext& context) {
   CheckReport& report = context.report;
   report.now("reading the manifest");
-  const auto file = readers::PluginFile::open(context.options.file);
+  const auto file = plugin::PluginFile::open(context.options.file);
   if (!file) {
     const Error& error = file.error();
     std::string advice = error.kind == ErrorKind::incompatible
@@ -46,7 +45,7 @@ void check_manifest(CheckContext& context) {
     report.done("no plugin for this host");
     return;
   }
-  const readers::Manifest& manifest = file->manifest();
+  const plugin::Manifest& manifest = file->manifest();
   if (manifest.found_in.find("segment") == std::string::npos) {
     report.warn(
         "the manifest lies in " + manifest.found_in + " only, in no PT_NOTE segment: strip can lose it",

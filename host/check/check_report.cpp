@@ -9,7 +9,7 @@
 namespace perch::check {
 namespace {
 
-std::string cut(const std::string& text) { return readers::clean_text(text, CheckReport::text_bytes_max); }
+std::string cut(const std::string& text) { return clean_text(text, CheckReport::text_bytes_max); }
 
 }  // namespace
 

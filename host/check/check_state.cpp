@@ -7,7 +7,7 @@
 namespace perch::check {
 namespace {
 
-using readers::SavedState;
+using instances::SavedState;
 using Publications = std::vector<WatchedHost::Publication>;
 
 constexpr int steps_together = 5;

@@ -145,7 +145,7 @@ enum class Ending { ended, out_of_time, disturbed, stopped };
 
 /// Listens until the child has ended, which its report alone would not tell: processes that the plugin
 /// started may hold the pipe open.
-Ending listen(const ingest::ChildProcess& child, Listener& listener, Clock::time_point deadline,
+Ending listen(const ChildProcess& child, Listener& listener, Clock::time_point deadline,
               const std::function<bool()>& is_stopped) {
   bool sane = true;
   pollfd waits[] = {{child.pidfd(), POLLIN, 0}, {child.output(), POLLIN, 0}, {child.errors(), POLLIN, 0}};
@@ -181,7 +181,7 @@ std::string signal_words(int signal) {
 }
 
 /// What is wrong when a child did not end as it should; no finding otherwise.
-std::optional<Finding> judge_ending(Ending ending, const ingest::ExitStatus& status, const Listener& listener,
+std::optional<Finding> judge_ending(Ending ending, const ExitStatus& status, const Listener& listener,
                                     const CheckOptions& options) {
   const std::string during = listener.activity().empty() ? "" : " while: " + listener.activity();
   if (ending == Ending::out_of_time) {
@@ -224,17 +224,17 @@ Result<CheckResult> run_check_in_child(const Check& check, const CheckOptions& o
   std::vector<std::string> command = program;
   command.push_back(child_argument(check, options, folder));
   const auto began = Clock::now();
-  auto child = ingest::ChildProcess::spawn(command);
+  auto child = ChildProcess::spawn(command);
   if (!child) return fail(child.error());
   Listener listener(result);
   const Ending ending = listen(*child, listener, began + options.deadline, is_stopped);
-  const ingest::ExitStatus status = child->end(std::chrono::milliseconds(0));
+  const ExitStatus status = child->end(std::chrono::milliseconds(0));
   if (ending == Ending::stopped) return fail("stopped");
   if (auto finding = judge_ending(ending, status, listener, options)) {
     result.verdict = Verdict::fail;
     result.findings.push_back(std::move(*finding));
     if (!listener.printed().empty()) {
-      result.notes.push_back("it printed: " + readers::clean_text(listener.printed(), printed_bytes_max));
+      result.notes.push_back("it printed: " + clean_text(listener.printed(), printed_bytes_max));
     }
   }
   result.took = std::chrono::round<std::chrono::milliseconds>(Clock::now() - began);

@@ -108,7 +108,7 @@ void add_texts(const Json& schema, SampleValues& random, Choices& values) {
     }
   }
   for (const std::string& text : texts) {
-    const std::size_t count = readers::characters_in(text);
+    const std::size_t count = characters_in(text);
     if (count < least || count > most || (pattern && !std::regex_search(text, *pattern))) continue;
     values.push_back(
         {text, "the text " + Json(text.substr(0, 24)).dump(-1, ' ', true, Json::error_handler_t::replace)});
@@ -233,7 +233,7 @@ void add_odd_texts(std::vector<SampleConfig>& configs) {
 }
 
 /// A schema without "type" is for the config all the same.
-Json object_schema(const readers::Manifest& manifest) {
+Json object_schema(const plugin::Manifest& manifest) {
   Json schema = Json::parse(manifest.config_schema);
   if (!schema.contains("type")) schema["type"] = "object";
   return schema;
@@ -241,14 +241,14 @@ Json object_schema(const readers::Manifest& manifest) {
 
 }  // namespace
 
-std::string least_config(const readers::Manifest& manifest) {
+std::string least_config(const plugin::Manifest& manifest) {
   const Json schema = object_schema(manifest);
   SampleValues random(0);
   return least_object(resolved(schema, schema), schema, random, 0)
       .dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
-std::vector<SampleConfig> sample_configs(const readers::Manifest& manifest, SampleValues& random) {
+std::vector<SampleConfig> sample_configs(const plugin::Manifest& manifest, SampleValues& random) {
   const Json schema = object_schema(manifest);
   std::vector<SampleConfig> configs;
   for (const Value& value : values_of(schema, schema, random, 0)) {
@@ -258,7 +258,7 @@ std::vector<SampleConfig> sample_configs(const readers::Manifest& manifest, Samp
   }
   if (!configs.empty()) add_odd_texts(configs);
   std::erase_if(configs,
-                [&](const SampleConfig& config) { return !readers::check_config(manifest, config.json); });
+                [&](const SampleConfig& config) { return !plugin::check_config(manifest, config.json); });
   return configs;
 }
 

@@ -18,10 +18,10 @@ struct SampleConfig {
 
 /// The least that the schema allows: {} unless it requires members, which then get their defaults or else
 /// what their schema allows.
-std::string least_config(const readers::Manifest& manifest);
+std::string least_config(const plugin::Manifest& manifest);
 
 /// {} and whole configs, one member changed at a time: absent, default, each choice, smallest, largest, odd.
 /// Those that the schema refuses, which the host keeps from the plugin, are left out.
-std::vector<SampleConfig> sample_configs(const readers::Manifest& manifest, SampleValues& values);
+std::vector<SampleConfig> sample_configs(const plugin::Manifest& manifest, SampleValues& values);
 
 }  // namespace perch::check

@@ -2,8 +2,8 @@
 
 namespace perch::check {
 
-std::optional<readers::Inspection> inspected_file(CheckContext& context) {
-  auto inspection = readers::inspect_file(context.options.file);
+std::optional<plugin::Inspection> inspected_file(CheckContext& context) {
+  auto inspection = plugin::inspect_file(context.options.file);
   if (inspection && inspection->refusal.empty()) return std::move(*inspection);
   context.report.fail(
       inspection ? inspection->refusal : inspection.error().message,

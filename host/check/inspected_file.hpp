@@ -9,6 +9,6 @@
 namespace perch::check {
 
 /// Nothing, and the check has failed and ended, when the host would not load the file.
-std::optional<readers::Inspection> inspected_file(CheckContext& context);
+std::optional<plugin::Inspection> inspected_file(CheckContext& context);
 
 }  // namespace perch::check

@@ -2,7 +2,7 @@
 
 namespace perch::check {
 
-std::unique_ptr<readers::PluginLibrary> load_plugin(CheckContext& context) {
+std::unique_ptr<plugin::PluginLibrary> load_plugin(CheckContext& context) {
   static std::uint64_t generation = 0;
   const auto give_up = [&](const Error& error) {
     std::string advice;
@@ -11,17 +11,17 @@ std::unique_ptr<readers::PluginLibrary> load_plugin(CheckContext& context) {
     return nullptr;
   };
   context.report.now("loading it: its constructors");
-  auto file = readers::PluginFile::open(context.options.file);
+  auto file = plugin::PluginFile::open(context.options.file);
   if (!file) return give_up(file.error());
   ++generation;
   auto copy = file->copy_to(context.folder, generation);
   if (!copy) return give_up(copy.error());
-  auto library = readers::PluginLibrary::load(*file, *copy, generation);
+  auto library = plugin::PluginLibrary::load(*file, *copy, generation);
   if (!library) return give_up(library.error());
   return std::move(*library);
 }
 
-bool unload_plugin(CheckContext& context, readers::PluginLibrary& library) {
+bool unload_plugin(CheckContext& context, plugin::PluginLibrary& library) {
   context.report.now("unloading it: its destructors");
   const std::string held = library.unload();
   if (held.empty()) return true;

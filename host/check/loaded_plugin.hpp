@@ -12,9 +12,9 @@ namespace perch::check {
 
 /// Opens the file, copies it and loads the copy, each time as a new generation. On failure the report has a
 /// finding and this is null.
-std::unique_ptr<readers::PluginLibrary> load_plugin(CheckContext& context);
+std::unique_ptr<plugin::PluginLibrary> load_plugin(CheckContext& context);
 
 /// Unloads it and reports what still holds it. False: it stays mapped.
-bool unload_plugin(CheckContext& context, readers::PluginLibrary& library);
+bool unload_plugin(CheckContext& context, plugin::PluginLibrary& library);
 
 }  // namespace perch::check

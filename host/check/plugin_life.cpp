@@ -23,7 +23,7 @@ PluginLife::PluginLife(Stage& stage, SampleTables& tables, std::string name, OnE
       name_(std::move(name)),
       on_error_(on_error),
       host_(stage.new_host()),
-      tables_(readers::bound_tables(stage.manifest(), tables.catalog()), stage.manifest().id),
+      tables_(plugin::bound_tables(stage.manifest(), tables.catalog()), stage.manifest().id),
       pins_(tables.reads(), tables_, notes_),
       proxy_(stage.plugin().api()) {
   if (auto started = thread_.start(stage.manifest().id, [this] { serve(); }); !started) {
@@ -114,7 +114,7 @@ void PluginLife::begin() {
   start();
 }
 
-void PluginLife::take_over(const readers::SavedState& state) {
+void PluginLife::take_over(const instances::SavedState& state) {
   create();
   restore(state);
   start();
@@ -135,7 +135,7 @@ void PluginLife::create(const std::string& config) {
   });
 }
 
-void PluginLife::restore(const readers::SavedState& state) {
+void PluginLife::restore(const instances::SavedState& state) {
   if (has_failed()) return;
   host_.set_version(state.version);
   call("restore",
@@ -170,7 +170,7 @@ void PluginLife::step() {
   });
 }
 
-readers::SavedState PluginLife::save() {
+instances::SavedState PluginLife::save() {
   if (has_failed()) return {};
   auto state = call("save", "save as of version " + std::to_string(pins_.current_version()),
                     [&] { return proxy_.save(); });

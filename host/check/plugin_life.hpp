@@ -40,18 +40,18 @@ class PluginLife {
   /// create and start.
   void begin();
   /// create, restore and start: as a swap does with the next one.
-  void take_over(const readers::SavedState& state);
+  void take_over(const instances::SavedState& state);
   /// stop and destroy.
   void end();
 
   void create() { create(stage_.config()); }
   void create(const std::string& config);
   /// `state`: as save gave it; the first step then begins at its version.
-  void restore(const readers::SavedState& state);
+  void restore(const instances::SavedState& state);
   void start();
   /// From the last step's version to the newest one.
   void step();
-  readers::SavedState save();
+  instances::SavedState save();
   void stop();
   void destroy();
   /// Ends the thread; thread-local destructors of the plugin run.
@@ -74,11 +74,11 @@ class PluginLife {
   const OnError on_error_;
   WatchedHost& host_;
   reading::BoundTables tables_;
-  readers::PinNotes notes_;
-  readers::StepPins pins_;
-  readers::PluginProxy proxy_;
+  instances::PinNotes notes_;
+  instances::StepPins pins_;
+  instances::PluginProxy proxy_;
   std::optional<Error> failure_;
-  readers::JoinableThread thread_;
+  JoinableThread thread_;
 
   std::mutex mutex_;  // guards what follows
   std::condition_variable changed_;

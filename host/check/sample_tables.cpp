@@ -34,7 +34,7 @@ Result<tables::TableSpec> table_spec(const tables::WantedTable& table, Records r
 
 }  // namespace
 
-Result<std::unique_ptr<SampleTables>> SampleTables::make(const readers::Manifest& manifest, Records records,
+Result<std::unique_ptr<SampleTables>> SampleTables::make(const plugin::Manifest& manifest, Records records,
                                                          Values values, std::uint64_t seed) {
   std::vector<tables::TableSpec> specs;
   std::vector<tables::Layout> built_values;

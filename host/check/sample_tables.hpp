@@ -22,7 +22,7 @@ enum class Records { as_built, grown };
 class SampleTables {
  public:
   /// Errors: tables that no host can have.
-  static Result<std::unique_ptr<SampleTables>> make(const readers::Manifest& manifest, Records records,
+  static Result<std::unique_ptr<SampleTables>> make(const plugin::Manifest& manifest, Records records,
                                                     Values values, std::uint64_t seed);
 
   std::size_t table_count() const noexcept { return catalog_.tables().size(); }

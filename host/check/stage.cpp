@@ -6,7 +6,7 @@
 
 namespace perch::check {
 
-Stage::Stage(CheckContext& context, const readers::PluginLibrary& library)
+Stage::Stage(CheckContext& context, const plugin::PluginLibrary& library)
     : context_(context),
       library_(library),
       config_(context.options.config.value_or(least_config(library.manifest()))) {}

@@ -18,13 +18,13 @@ namespace perch::check {
 /// Thread safe. Lives longer than all instances, and until the library is unmapped.
 class Stage {
  public:
-  Stage(CheckContext& context, const readers::PluginLibrary& library);
+  Stage(CheckContext& context, const plugin::PluginLibrary& library);
 
   CheckContext& context() noexcept { return context_; }
   CheckReport& report() noexcept { return context_.report; }
   const CheckOptions& options() const noexcept { return context_.options; }
-  const readers::PluginLibrary& plugin() const noexcept { return library_; }
-  const readers::Manifest& manifest() const noexcept { return library_.manifest(); }
+  const plugin::PluginLibrary& plugin() const noexcept { return library_; }
+  const plugin::Manifest& manifest() const noexcept { return library_.manifest(); }
   /// Of instances whose check has none of its own.
   const std::string& config() const noexcept { return config_; }
   Observations& seen() noexcept { return seen_; }
@@ -42,9 +42,9 @@ class Stage {
 
  private:
   CheckContext& context_;
-  const readers::PluginLibrary& library_;
+  const plugin::PluginLibrary& library_;
   const std::string config_;
-  readers::EventHub events_;
+  instances::EventHub events_;
   Observations seen_;
   std::mutex mutex_;  // guards what follows
   std::deque<std::unique_ptr<WatchedHost>> hosts_;

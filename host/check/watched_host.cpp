@@ -18,14 +18,14 @@ std::string text_of(perch_string text) {
 }
 
 std::string name_of(perch_string text) {
-  return readers::clean_text(text_of({text.data, std::min(text.size, name_bytes_max)}), name_bytes_max);
+  return clean_text(text_of({text.data, std::min(text.size, name_bytes_max)}), name_bytes_max);
 }
 
 /// Why the host refuses such a publication; "" when it takes it.
 std::string why_refused(perch_string json) {
   if (json.data == nullptr) return "it has no text";
-  if (json.size > readers::HostServices::publication_bytes_max) return "it is over 256 KiB";
-  if (!is_bounded_json({json.data, json.size}, readers::HostServices::publication_depth_max))
+  if (json.size > instances::HostServices::publication_bytes_max) return "it is over 256 KiB";
+  if (!is_bounded_json({json.data, json.size}, instances::HostServices::publication_depth_max))
     return "it is no JSON, or of more than 64 levels";
   return {};
 }
@@ -89,7 +89,7 @@ std::uint64_t Observations::callbacks() const {
   return count;
 }
 
-WatchedHost::WatchedHost(std::string reader, readers::EventHub& events, Observations& seen)
+WatchedHost::WatchedHost(std::string reader, instances::EventHub& events, Observations& seen)
     : services_(std::move(reader), 1, events, stats_), inner_(services_.host()), host_(*inner_), seen_(seen) {
   // All members that take a context are replaced; those that read a snapshot take none. A new service has to
   // be looked at here.

@@ -65,11 +65,11 @@ class WatchedHost {
     bool operator==(const Publication&) const = default;
   };
 
-  WatchedHost(std::string reader, readers::EventHub& events, Observations& seen);
+  WatchedHost(std::string reader, instances::EventHub& events, Observations& seen);
 
   const perch_host* host() const noexcept { return &host_; }
   /// What the host says of its own thread and of the time when wake_every is allowed. [reader thread]
-  readers::HostServices& services() noexcept { return services_; }
+  instances::HostServices& services() noexcept { return services_; }
   void set_version(tree::Version version) noexcept { services_.set_version(version); }
   /// Since the last call: what was published, and accepted.
   std::vector<Publication> take_publications();
@@ -79,8 +79,8 @@ class WatchedHost {
   perch_result publish(perch_string topic, perch_string json);
   void note_metric(perch_string name);
 
-  const std::shared_ptr<readers::LiveStats> stats_ = std::make_shared<readers::LiveStats>();
-  readers::HostServices services_;
+  const std::shared_ptr<instances::LiveStats> stats_ = std::make_shared<instances::LiveStats>();
+  instances::HostServices services_;
   const perch_host* const inner_;
   perch_host host_;
   Observations& seen_;

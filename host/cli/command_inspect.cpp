@@ -14,7 +14,7 @@ std::string layout_line(const std::string& label, const std::string& layout) {
   return "  " + label + layout + "  " + (parsed ? parsed->hash_hex() : parsed.error().message) + "\n";
 }
 
-std::string manifest_text(const readers::Manifest& manifest) {
+std::string manifest_text(const plugin::Manifest& manifest) {
   std::string text = "plugin   " + manifest.id + "\nversion  " + manifest.version + "\nabi      " +
                      std::to_string(manifest.abi);
   if (manifest.host_size) {
@@ -30,7 +30,7 @@ std::string manifest_text(const readers::Manifest& manifest) {
   return text + "config   " + exact_text(Json::parse(manifest.config_schema)) + "\n";
 }
 
-std::string file_text(const readers::Inspection& inspection) {
+std::string file_text(const plugin::Inspection& inspection) {
   std::string text = "note     in " + inspection.manifest.found_in + "\n";
   if (!inspection.build_id.empty()) text += "build-id " + inspection.build_id + "\n";
   for (const std::string& library : inspection.needed) text += "needs    " + exact_text(library) + "\n";
@@ -40,11 +40,11 @@ std::string file_text(const readers::Inspection& inspection) {
 }
 
 Outcome<int> inspect(const Context& context, const std::string& file) {
-  const auto inspection = readers::inspect_file(file);
+  const auto inspection = plugin::inspect_file(file);
   if (!inspection) return end_with(inspection.error());
   if (context.json) {
     Json json{{"file", absolute_path(file)}};
-    json.update(readers::to_json(*inspection));
+    json.update(plugin::to_json(*inspection));
     print(json);
   } else {
     print(manifest_text(inspection->manifest) + file_text(*inspection));

@@ -75,7 +75,7 @@ TemplateWords words_for(const NewProject& project) {
 }  // namespace
 
 Result<void> check_project_name(const std::string& name) {
-  if (!readers::is_plugin_id(name)) {
+  if (!plugin::is_plugin_id(name)) {
     return fail("\"" + name +
                 "\" cannot be a plugin's id: give a lower-case letter and up to 63 more, digits, _ or -, "
                 "such as price-watch");

@@ -36,7 +36,7 @@ void read_restart(ObjectReader& section, readers::RestartSpec& spec, ConfigProbl
     problem.report(restart.place("delay_max"), "is shorter than delay_min, the first delay");
 }
 
-void read_sandbox(ObjectReader& section, readers::SandboxSpec& spec, ConfigProblem& problem) {
+void read_sandbox(ObjectReader& section, instances::SandboxSpec& spec, ConfigProblem& problem) {
   ObjectReader sandbox(section.object("sandbox"), section.place("sandbox"), "sandbox", problem);
   spec.is_on = sandbox.flag("enabled", spec.is_on);
   spec.read = sandbox.paths("read");
@@ -47,7 +47,7 @@ void read_sandbox(ObjectReader& section, readers::SandboxSpec& spec, ConfigProbl
   spec.files = static_cast<std::uint32_t>(sandbox.integer("files", spec.files, 16, 1'000'000));
 }
 
-void read_trial(ObjectReader& section, readers::TrialSpec& spec, ConfigProblem& problem) {
+void read_trial(ObjectReader& section, instances::TrialSpec& spec, ConfigProblem& problem) {
   ObjectReader trial(section.object("trial"), section.place("trial"), "trial", problem);
   spec.steps = trial.integer("steps", spec.steps, 0, 1'000'000);
   spec.time_max = trial.duration("time", spec.time_max, 1ms, 1min);

@@ -143,9 +143,9 @@ char read_character(ObjectReader& csv, std::string_view name, char fallback, Con
 
 void read_format(ObjectReader& source, ingest::SourceSpec& spec, ConfigProblem& problem) {
   const std::string format = source.choice("format", {"ndjson", "csv", "binary"});
-  spec.format = format == "csv"      ? ingest::Format::csv
-                : format == "binary" ? ingest::Format::binary
-                                     : ingest::Format::ndjson;
+  spec.format = format == "csv"      ? rows::Format::csv
+                : format == "binary" ? rows::Format::binary
+                                     : rows::Format::ndjson;
   if (format != "csv") {
     source.forbid("csv", "only sources of format \"csv\" have columns");
     return;
@@ -163,31 +163,31 @@ void read_format(ObjectReader& source, ingest::SourceSpec& spec, ConfigProblem& 
 }
 
 /// "data.price", or its steps one by one: [ "a.b", "price" ]. A column's name is taken whole.
-std::vector<std::string> read_path(const ConfigJson& value, const std::string& place, ingest::Format format,
+std::vector<std::string> read_path(const ConfigJson& value, const std::string& place, rows::Format format,
                                    ConfigProblem& problem) {
   std::vector<std::string> path;
-  if (value.is_array() && format == ingest::Format::ndjson) {
+  if (value.is_array() && format == rows::Format::ndjson) {
     for (const ConfigJson& step : value) path.push_back(step.is_string() ? step.get<std::string>() : "");
   } else if (value.is_string()) {
     const std::string text = value.get<std::string>();
     std::istringstream steps(text);
-    if (format != ingest::Format::ndjson) return {text};
+    if (format != rows::Format::ndjson) return {text};
     for (std::string step; std::getline(steps, step, '.');) path.push_back(step);
     if (text.ends_with('.')) path.emplace_back();
   }
   constexpr std::size_t steps_max = 16;
   if (path.empty() || path.size() > steps_max || std::find(path.begin(), path.end(), "") != path.end()) {
     problem.report(place,
-                   format == ingest::Format::ndjson
+                   format == rows::Format::ndjson
                        ? "must be a member's name, a path such as \"data.price\", or its steps as an array"
                        : "must be a column's name");
   }
   return path;
 }
 
-ingest::MemberSpec read_member(const ConfigJson& value, const std::string& place, ingest::Format format,
-                               ConfigProblem& problem) {
-  ingest::MemberSpec spec;
+rows::MemberSpec read_member(const ConfigJson& value, const std::string& place, rows::Format format,
+                             ConfigProblem& problem) {
+  rows::MemberSpec spec;
   if (!value.is_object()) {
     spec.path = read_path(value, place, format, problem);
     return spec;
@@ -196,28 +196,28 @@ ingest::MemberSpec read_member(const ConfigJson& value, const std::string& place
   if (member.has("value")) {
     for (const char* name : {"from", "default", "unit", "quoted"})
       member.forbid(name, "\"value\" comes from the source itself");
-    spec.origin = member.choice("value", {"sequence", "arrival"}) == "sequence" ? ingest::Origin::sequence
-                                                                                : ingest::Origin::arrival;
+    spec.origin = member.choice("value", {"sequence", "arrival"}) == "sequence" ? rows::Origin::sequence
+                                                                                : rows::Origin::arrival;
     return spec;
   }
   if (value.contains("from")) spec.path = read_path(value.at("from"), member.place("from"), format, problem);
   if (value.contains("default")) spec.fallback = value.at("default").dump();
   const std::string unit = member.choice("unit", {"ns", "us", "ms", "s"});
-  spec.unit = unit == "us"   ? ingest::TimeUnit::us
-              : unit == "ms" ? ingest::TimeUnit::ms
-              : unit == "s"  ? ingest::TimeUnit::s
-                             : ingest::TimeUnit::ns;
-  if (format != ingest::Format::ndjson) member.forbid("quoted", "in CSV every value is a text");
+  spec.unit = unit == "us"   ? rows::TimeUnit::us
+              : unit == "ms" ? rows::TimeUnit::ms
+              : unit == "s"  ? rows::TimeUnit::s
+                             : rows::TimeUnit::ns;
+  if (format != rows::Format::ndjson) member.forbid("quoted", "in CSV every value is a text");
   spec.quoted = member.flag("quoted", false);
   return spec;
 }
 
 /// "table", "when" and "map" of a source, or of one of its "feeds".
-ingest::FeedSpec read_feed(ObjectReader& object, ingest::Format format, ConfigProblem& problem) {
-  ingest::FeedSpec feed;
+rows::FeedSpec read_feed(ObjectReader& object, rows::Format format, ConfigProblem& problem) {
+  rows::FeedSpec feed;
   object.require("table");
   feed.table = object.text("table", "");
-  if (format == ingest::Format::binary) {
+  if (format == rows::Format::binary) {
     object.forbid("map", "binary rows are the table's own records");
     object.forbid("when", "binary rows are the table's own records");
   }
@@ -236,7 +236,7 @@ ingest::FeedSpec read_feed(ObjectReader& object, ingest::Format format, ConfigPr
   return feed;
 }
 
-void check_feed(const ingest::FeedSpec& feed, const std::string& place, const tables::Catalog& catalog,
+void check_feed(const rows::FeedSpec& feed, const std::string& place, const tables::Catalog& catalog,
                 ConfigProblem& problem) {
   if (problem.found()) return;
   if (!catalog.find(feed.table)) {
@@ -246,7 +246,7 @@ void check_feed(const ingest::FeedSpec& feed, const std::string& place, const ta
                    "no table \"" + feed.table + "\"" + suggest(feed.table, "tables", names));
     return;
   }
-  const auto mapping = ingest::Mapping::make({feed}, catalog);
+  const auto mapping = rows::Mapping::make({feed}, catalog);
   if (mapping) return;
   const bool of_map = mapping.error().message.starts_with("map.");
   problem.report(of_map ? place : join_place(place, "table"), mapping.error().message);

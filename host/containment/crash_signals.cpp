@@ -14,7 +14,7 @@
 
 #include "containment/stack_text.hpp"
 
-namespace perch::readers {
+namespace perch::containment {
 namespace {
 
 constexpr std::array crash_signals{SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS};
@@ -311,4 +311,4 @@ void forget_code(const std::vector<CodeRange>& code) {
   }
 }
 
-}  // namespace perch::readers
+}  // namespace perch::containment

@@ -13,7 +13,7 @@
 
 #include "containment/instance_guard.hpp"
 
-namespace perch::readers {
+namespace perch::containment {
 
 /// Takes SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP and SIGSYS, wherever they are not taken already;
 /// what was there before is called when the host dies. Any thread.
@@ -58,4 +58,4 @@ class LoadingScope {
   LoadingScope& operator=(const LoadingScope&) = delete;
 };
 
-}  // namespace perch::readers
+}  // namespace perch::containment

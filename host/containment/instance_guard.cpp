@@ -7,7 +7,7 @@
 
 #include "containment/stack_text.hpp"
 
-namespace perch::readers {
+namespace perch::containment {
 
 constinit thread_local PluginThread this_plugin_thread{};
 
@@ -86,4 +86,4 @@ Error InstanceGuard::crash_error() const {
   return error;
 }
 
-}  // namespace perch::readers
+}  // namespace perch::containment

@@ -15,7 +15,7 @@
 #include "base/result.hpp"
 #include "reading/rule_breaches.hpp"
 
-namespace perch::readers {
+namespace perch::containment {
 
 struct CodeRange {
   std::uintptr_t begin, end;
@@ -109,4 +109,4 @@ inline bool in_plugin() noexcept {
   return this_plugin_thread.guard != nullptr && this_plugin_thread.callback != nullptr;
 }
 
-}  // namespace perch::readers
+}  // namespace perch::containment

@@ -18,7 +18,7 @@
 #include "containment/crash_signals.hpp"
 #include "containment/instance_guard.hpp"
 
-namespace perch::readers {
+namespace perch::containment {
 namespace {
 
 using StartRoutine = void* (*)(void*);
@@ -159,11 +159,11 @@ void end_forked_children() noexcept {
   }
 }
 
-}  // namespace perch::readers
+}  // namespace perch::containment
 
 // ---- The functions themselves, with the C library's names and signatures
 
-using namespace perch::readers;
+using namespace perch::containment;
 
 extern "C" {
 

@@ -12,7 +12,7 @@
 // itself, such as fclose(3)) is not seen.
 #pragma once
 
-namespace perch::readers {
+namespace perch::containment {
 
 /// Makes sure that they are in the program, and registers what fork(2) needs. Any thread; once is enough.
 void install_interposed_libc();
@@ -21,4 +21,4 @@ void install_interposed_libc();
 /// children that have ended.
 void end_forked_children() noexcept;
 
-}  // namespace perch::readers
+}  // namespace perch::containment

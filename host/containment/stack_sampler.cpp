@@ -17,7 +17,7 @@
 #include "base/units.hpp"
 #include "containment/stack_text.hpp"
 
-namespace perch::readers {
+namespace perch::containment {
 namespace {
 
 constexpr int frames_max = 64;
@@ -91,4 +91,4 @@ std::vector<std::string> sample_stack(pid_t thread) {
   return plugin_frames(sample.frames.data(), sample.count, lines_max);
 }
 
-}  // namespace perch::readers
+}  // namespace perch::containment

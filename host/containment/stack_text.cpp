@@ -15,7 +15,7 @@
 
 #include "base/unique_fd.hpp"
 
-namespace perch::readers {
+namespace perch::containment {
 namespace {
 
 /// A file in memory that an address belongs to.
@@ -122,4 +122,4 @@ std::vector<std::string> plugin_frames(void* const* frames, int count, int lines
   return lines;
 }
 
-}  // namespace perch::readers
+}  // namespace perch::containment

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-namespace perch::readers {
+namespace perch::containment {
 
 /// The frames down to the host's own, which are the same for every reader.
 std::vector<std::string> plugin_frames(void* const* frames, int count, int lines_max);
@@ -16,4 +16,4 @@ std::string frame_text(const void* address, bool is_exact);
 /// "file+0xoffset", from the loader's list alone. Async-signal-safe; cut to `size`, NUL-terminated.
 void write_place(const void* address, char* text, unsigned long size) noexcept;
 
-}  // namespace perch::readers
+}  // namespace perch::containment

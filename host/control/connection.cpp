@@ -122,7 +122,7 @@ void Connection::send_dropped() {
   events_dropped_ = 0;
 }
 
-void Connection::send_event(const readers::Event& event) {
+void Connection::send_event(const instances::Event& event) {
   // The data goes through as the reader wrote it, numbers untouched; only its line ends must go, which JSON
   // allows as white space and nowhere else.
   std::string data = event.json;

@@ -85,8 +85,8 @@ class Connection {
   Clock::time_point last_request() const noexcept { return last_request_; }  ///< or when it connected
 
   std::map<std::uint64_t, PendingRequest> pending;  ///< by ticket
-  std::shared_ptr<readers::Subscription> subscription;
-  readers::ReaderProcesses::Attachment
+  std::shared_ptr<instances::Subscription> subscription;
+  instances::ReaderProcesses::Attachment
       attachment;  ///< the peer maps the tree, for as long as it is connected
 
  private:
@@ -99,7 +99,7 @@ class Connection {
   bool is_full() const {
     return pending.size() >= requests_under_way_max || unsent_bytes() >= unsent_pause_bytes;
   }
-  void send_event(const readers::Event& event);
+  void send_event(const instances::Event& event);
   void send_dropped();
 
   const UniqueFd fd_;

@@ -14,7 +14,7 @@ void attach(const Call& call) {
     return call.answer(fail(ErrorKind::refused, "no other process may map this host's tree"));
   if (call.connection.attachment)
     return call.answer(fail(ErrorKind::refused, "this connection has the tree already: one each"));
-  auto process = readers::ProcessHandle::of_peer(call.connection.fd());
+  auto process = instances::ProcessHandle::of_peer(call.connection.fd());
   if (!process) return call.answer(fail(process.error()));
   auto attached = call.host.processes->attach(std::move(*process), name, 0);
   if (!attached) return call.answer(fail(attached.error()));
@@ -34,7 +34,7 @@ void table_texts(const Call& call) {
 void list_clients(const Call& call) {
   Json clients = Json::array();
   if (call.host.processes != nullptr) {
-    for (const readers::ProcessStatus& process : call.host.processes->processes()) {
+    for (const instances::ProcessStatus& process : call.host.processes->processes()) {
       clients.push_back({{"name", process.name},
                          {"pid", process.pid},
                          {"worker", process.is_worker},

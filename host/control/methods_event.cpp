@@ -7,7 +7,7 @@
 namespace perch::control {
 namespace {
 
-using readers::Event;
+using instances::Event;
 
 /// The hub's queue bridges the time until the server's thread comes by; see Connection for what it does then.
 constexpr std::size_t queue_events_max = 1024;
@@ -25,7 +25,7 @@ struct Filter {
 };
 
 Result<void> check_kind(const std::string& kind) {
-  const auto& kinds = readers::event_kinds;
+  const auto& kinds = instances::event_kinds;
   if (std::find(kinds.begin(), kinds.end(), kind) != kinds.end()) return {};
   const std::vector<std::string> known(kinds.begin(), kinds.end());
   constexpr std::size_t quoted_bytes_max = 100;

@@ -46,7 +46,7 @@ Json process_json() {
 
 void status(const Call& call) {
   const Host& host = call.host;
-  const std::vector<readers::PinnedVersion> pinned = pinned_versions(host);
+  const std::vector<instances::PinnedVersion> pinned = pinned_versions(host);
   const Json status{{"name", host.name},
                     {"version", host.version},
                     {"pid", ::getpid()},

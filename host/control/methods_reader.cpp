@@ -10,8 +10,8 @@
 namespace perch::control {
 namespace {
 
+using instances::ReaderStatus;
 using readers::ReaderManager;
-using readers::ReaderStatus;
 using readers::SwapReport;
 
 /// As in the config: a request that waits for hours has been forgotten by who made it.
@@ -100,11 +100,11 @@ void disable(const Call& call) { call.host.readers.disable(call.text("name"), an
 void inspect(const Call& call) {
   const auto file = absolute_file(call);
   if (!file) return call.answer(fail(file.error()));
-  const auto inspection = readers::inspect_file(*file);
+  const auto inspection = plugin::inspect_file(*file);
   if (!inspection) return call.answer(fail(inspection.error()));
-  const auto fits = readers::check_compatible(inspection->manifest, call.host.catalog);
+  const auto fits = plugin::check_compatible(inspection->manifest, call.host.catalog);
   Json json{{"file", file->native()}};
-  json.update(readers::to_json(*inspection));
+  json.update(plugin::to_json(*inspection));
   json["compatible"] = fits.has_value();
   json["differences"] = fits ? std::vector<std::string>{} : fits.error().details;
   call.answer(to_text(json));

@@ -42,12 +42,12 @@ struct Host {
   tree::Store& store;  ///< only its any-thread methods
   ingest::Ingest& ingest;
   readers::ReaderManager& readers;
-  readers::EventHub& events;
+  instances::EventHub& events;
   std::chrono::nanoseconds probation =
       std::chrono::seconds(5);  ///< the configured one: a swap may take so much longer
   /// Begins a reload and returns; `done` is called when it is over, on another thread.
   std::function<void(std::function<void(Result<ReloadReport>)> done)> reload = {};
-  readers::ReaderProcesses* processes = nullptr;  ///< null: no other process may map the tree
+  instances::ReaderProcesses* processes = nullptr;  ///< null: no other process may map the tree
 };
 
 struct ServerSpec {

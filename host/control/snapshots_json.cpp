@@ -7,16 +7,16 @@
 
 namespace perch::control {
 
-std::vector<readers::PinnedVersion> pinned_versions(const Host& host) {
-  return readers::pinned_versions(host.store.retained_versions(), host.readers.pins());
+std::vector<instances::PinnedVersion> pinned_versions(const Host& host) {
+  return instances::pinned_versions(host.store.retained_versions(), host.readers.pins());
 }
 
-Json snapshots_json(const std::vector<readers::PinnedVersion>& versions) {
+Json snapshots_json(const std::vector<instances::PinnedVersion>& versions) {
   const std::int64_t now_ns = unix_now_ns();
   Json snapshots = Json::array();
-  for (const readers::PinnedVersion& version : versions) {
+  for (const instances::PinnedVersion& version : versions) {
     Json holders = Json::array();
-    for (const readers::PinHolder& holder : version.holders) {
+    for (const instances::PinHolder& holder : version.holders) {
       holders.push_back({{"reader", holder.reader},
                          {"generation", holder.generation},
                          {"what", holder.what},
@@ -33,16 +33,16 @@ Json snapshots_json(const std::vector<readers::PinnedVersion>& versions) {
   return snapshots;
 }
 
-Json readers_json(const Host& host, const std::vector<readers::PinnedVersion>& versions) {
+Json readers_json(const Host& host, const std::vector<instances::PinnedVersion>& versions) {
   const tree::SharedSnapshot published = host.store.reads().acquire();
   const std::int64_t published_ns = published->snapshot().commit_time_ns();
   Json list = Json::array();
-  for (const readers::ReaderStatus& reader : host.readers.readers()) {
+  for (const instances::ReaderStatus& reader : host.readers.readers()) {
     const bool is_behind = reader.version < published->snapshot().version();
     const std::int64_t seen_ns = reader.version_time_ns > 0 ? reader.version_time_ns : host.started_ns;
     list.push_back(to_json(reader));
     list.back()["lag_ns"] = is_behind ? std::max<std::int64_t>(published_ns - seen_ns, 0) : 0;
-    list.back()["retained_bytes"] = readers::retained_bytes(versions, reader.name);
+    list.back()["retained_bytes"] = instances::retained_bytes(versions, reader.name);
   }
   return list;
 }

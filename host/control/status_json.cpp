@@ -64,7 +64,7 @@ Json to_json(const ingest::CommitStatus& commits) {
           {"out_of_room_reason", commits.out_of_room_reason}};
 }
 
-Json to_json(const readers::ReaderStatus& reader) {
+Json to_json(const instances::ReaderStatus& reader) {
   Json metrics = Json::object();
   for (const auto& [name, metric] : reader.metrics) {
     metrics[name] = {{"kind", metric.kind}, {"value", number(metric.value)}, {"count", metric.count}};
@@ -100,7 +100,7 @@ Json to_json(const readers::ReaderStatus& reader) {
 
 Json to_json(const readers::SwapReport& report) {
   Json steps = Json::array();
-  for (const readers::SwapStep& step : report.steps)
+  for (const instances::SwapStep& step : report.steps)
     steps.push_back({{"what", step.what}, {"took_ns", step.took_ns}});
   return {{"reader", report.reader},         {"from_version", report.from_version},
           {"to_version", report.to_version}, {"generation", report.generation},

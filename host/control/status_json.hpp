@@ -12,7 +12,7 @@ namespace perch::control {
 
 Json to_json(const ingest::SourceStatus& source);
 Json to_json(const ingest::CommitStatus& commits);
-Json to_json(const readers::ReaderStatus& reader);
+Json to_json(const instances::ReaderStatus& reader);
 Json to_json(const readers::SwapReport& report);
 Json to_json(const tables::Layout& layout);
 Json to_json(const tree::MemoryStats& memory);

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <iterator>
 
-namespace perch::readers {
+namespace perch::elf {
 namespace {
 
 /// psABI x86-64, for `-z mark-plt`.
@@ -244,4 +244,4 @@ std::optional<std::string> ElfDynamic::string(std::uint64_t offset) const {
   return std::string(strings_.c_str() + offset);
 }
 
-}  // namespace perch::readers
+}  // namespace perch::elf

@@ -9,7 +9,7 @@
 #include "base/result.hpp"
 #include "elf/elf_image.hpp"
 
-namespace perch::readers {
+namespace perch::elf {
 
 /// A table that the loader reads: where it begins and how many bytes it has.
 struct ElfRange {
@@ -42,4 +42,4 @@ class ElfDynamic {
   std::string strings_;
 };
 
-}  // namespace perch::readers
+}  // namespace perch::elf

@@ -12,7 +12,7 @@
 
 #include "elf/elf_kind.hpp"
 
-namespace perch::readers {
+namespace perch::elf {
 namespace {
 
 constexpr std::uint64_t note_area_bytes_max = std::uint64_t{1} << 20;  // a section or segment of notes
@@ -239,4 +239,4 @@ std::string ElfFile::build_id() const {
   return hex;
 }
 
-}  // namespace perch::readers
+}  // namespace perch::elf

@@ -12,7 +12,7 @@
 
 #include "base/result.hpp"
 
-namespace perch::readers {
+namespace perch::elf {
 
 struct ElfSection {
   std::string name;  ///< "" when the file says none that can be read
@@ -74,4 +74,4 @@ class ElfFile {
   std::vector<ElfSection> sections_;
 };
 
-}  // namespace perch::readers
+}  // namespace perch::elf

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 
-namespace perch::readers {
+namespace perch::elf {
 
 ElfFunctions::ElfFunctions(const ElfImage& image) : image_(image) {
   const Elf64_Phdr* const segment = image.file().segment_of_type(PT_GNU_EH_FRAME);
@@ -47,4 +47,4 @@ ElfFunctions::Place ElfFunctions::place_of(std::uint64_t address) const {
   return address - begin < description->size ? Place::inside : Place::unknown;
 }
 
-}  // namespace perch::readers
+}  // namespace perch::elf

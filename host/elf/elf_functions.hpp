@@ -7,7 +7,7 @@
 
 #include "elf/elf_image.hpp"
 
-namespace perch::readers {
+namespace perch::elf {
 
 class ElfFunctions {
  public:
@@ -29,4 +29,4 @@ class ElfFunctions {
   std::vector<Entry> entries_;
 };
 
-}  // namespace perch::readers
+}  // namespace perch::elf

@@ -4,7 +4,7 @@
 #include <cstdio>
 #include <cstring>
 
-namespace perch::readers {
+namespace perch::elf {
 
 tl::unexpected<Error> malformed(const std::string& what) { return fail(ErrorKind::refused, what); }
 
@@ -65,4 +65,4 @@ std::optional<std::string> ElfImage::bytes(std::uint64_t address, std::uint64_t 
   return text;
 }
 
-}  // namespace perch::readers
+}  // namespace perch::elf

@@ -11,7 +11,7 @@
 #include "base/result.hpp"
 #include "elf/elf_file.hpp"
 
-namespace perch::readers {
+namespace perch::elf {
 
 constexpr std::uint64_t page_bytes = 4096;
 
@@ -65,4 +65,4 @@ class ElfImage {
   std::vector<Elf64_Phdr> segments_;
 };
 
-}  // namespace perch::readers
+}  // namespace perch::elf

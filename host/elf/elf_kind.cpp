@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <cstring>
 
-namespace perch::readers {
+namespace perch::elf {
 namespace {
 
 /// Whether the start of a file reads like text: no control characters but white space.
@@ -137,4 +137,4 @@ Result<RegularFile> regular_file(UniqueFd fd, const std::filesystem::path& path)
   return RegularFile{std::move(fd), static_cast<std::uint64_t>(status.st_size)};
 }
 
-}  // namespace perch::readers
+}  // namespace perch::elf

@@ -11,7 +11,7 @@
 #include "base/result.hpp"
 #include "base/unique_fd.hpp"
 
-namespace perch::readers {
+namespace perch::elf {
 
 /// "a text file", "a static library (ar archive)", "an ELF executable for AArch64" …; "" for an x86-64 ELF
 /// file of type ET_DYN. `start`: the file's first bytes, at least 64 where it has as many.
@@ -28,4 +28,4 @@ Result<RegularFile> open_regular(const std::filesystem::path& path, int flags);
 /// The same of what has been opened already.
 Result<RegularFile> regular_file(UniqueFd fd, const std::filesystem::path& path);
 
-}  // namespace perch::readers
+}  // namespace perch::elf

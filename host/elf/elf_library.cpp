@@ -3,7 +3,7 @@
 #include "elf/elf_sections.hpp"
 #include "elf/elf_segments.hpp"
 
-namespace perch::readers {
+namespace perch::elf {
 namespace {
 
 /// What the loader itself looks at in the header; it would say the same with fewer words.
@@ -80,4 +80,4 @@ std::string ElfLibrary::why_never_unmapped() const {
   return {};
 }
 
-}  // namespace perch::readers
+}  // namespace perch::elf

@@ -14,7 +14,7 @@
 #include "elf/elf_relocations.hpp"
 #include "elf/elf_symbols.hpp"
 
-namespace perch::readers {
+namespace perch::elf {
 
 /// Not thread safe. Refers to the file that it was read from.
 class ElfLibrary {
@@ -46,4 +46,4 @@ class ElfLibrary {
   std::vector<ElfRelocation> relocations_;
 };
 
-}  // namespace perch::readers
+}  // namespace perch::elf

@@ -7,7 +7,7 @@
 
 #include "elf/elf_functions.hpp"
 
-namespace perch::readers {
+namespace perch::elf {
 namespace {
 
 constexpr std::uint64_t word_bytes = sizeof(Elf64_Addr);
@@ -283,4 +283,4 @@ std::optional<std::uint64_t> target_of(const ElfRelocation& relocation,
   return symbol.st_value + relocation.addend;
 }
 
-}  // namespace perch::readers
+}  // namespace perch::elf

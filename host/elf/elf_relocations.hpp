@@ -7,7 +7,7 @@
 #include "base/result.hpp"
 #include "elf/elf_dynamic.hpp"
 
-namespace perch::readers {
+namespace perch::elf {
 
 struct ElfRelocation {
   std::uint64_t offset = 0;  ///< the address that is written to
@@ -30,4 +30,4 @@ const ElfRelocation* relocation_at(const std::vector<ElfRelocation>& relocations
 std::optional<std::uint64_t> target_of(const ElfRelocation& relocation,
                                        const std::vector<Elf64_Sym>& symbols);
 
-}  // namespace perch::readers
+}  // namespace perch::elf

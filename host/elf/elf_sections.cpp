@@ -5,7 +5,7 @@
 
 #include "elf/elf_library.hpp"
 
-namespace perch::readers {
+namespace perch::elf {
 namespace {
 
 bool is_loaded(const ElfSection& section) { return (section.header.sh_flags & SHF_ALLOC) != 0; }
@@ -212,4 +212,4 @@ Result<void> check_sections(const ElfLibrary& library) {
   return check_symbols(library);
 }
 
-}  // namespace perch::readers
+}  // namespace perch::elf

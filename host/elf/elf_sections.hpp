@@ -3,11 +3,11 @@
 
 #include "base/result.hpp"
 
-namespace perch::readers {
+namespace perch::elf {
 
 class ElfLibrary;
 
 /// Compares them with segments, dynamic section, symbols and relocations. A file without them passes.
 Result<void> check_sections(const ElfLibrary& library);
 
-}  // namespace perch::readers
+}  // namespace perch::elf

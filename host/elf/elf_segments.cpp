@@ -3,7 +3,7 @@
 #include <cstring>
 #include <set>
 
-namespace perch::readers {
+namespace perch::elf {
 namespace {
 
 constexpr std::uint64_t span_bytes_max = std::uint64_t{2} << 30;     // from the first address to the last
@@ -185,4 +185,4 @@ Result<void> check_other_segments(const ElfImage& image) {
   return {};
 }
 
-}  // namespace perch::readers
+}  // namespace perch::elf

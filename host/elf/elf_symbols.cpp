@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
-namespace perch::readers {
+namespace perch::elf {
 namespace {
 
 std::uint32_t gnu_hash(const char* name) {
@@ -337,4 +337,4 @@ Result<void> check_versions(const ElfImage& image, const ElfDynamic& dynamic,
   return check_names(dynamic, symbols, *indexes);
 }
 
-}  // namespace perch::readers
+}  // namespace perch::elf

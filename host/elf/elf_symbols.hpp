@@ -8,7 +8,7 @@
 #include "base/result.hpp"
 #include "elf/elf_dynamic.hpp"
 
-namespace perch::readers {
+namespace perch::elf {
 
 /// Reads DT_SYMTAB and checks each symbol: name in the string table, value in the right segment. Its length
 /// comes from the hash tables, which are checked as the loader walks them: every chain ends, every name is
@@ -20,4 +20,4 @@ Result<std::vector<Elf64_Sym>> read_symbols(const ElfImage& image, const ElfDyna
 Result<void> check_versions(const ElfImage& image, const ElfDynamic& dynamic,
                             const std::vector<Elf64_Sym>& symbols);
 
-}  // namespace perch::readers
+}  // namespace perch::elf

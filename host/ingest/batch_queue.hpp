@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/clock.hpp"
 #include "rows/row_batch.hpp"
 
 namespace perch::ingest {
@@ -32,7 +33,7 @@ class BatchQueue {
   static constexpr std::uint32_t batches = 16;
   static_assert((batches & (batches - 1)) == 0);
 
-  explicit BatchQueue(const std::vector<RecordShape>& feeds) : slots_(batches, RowBatch(feeds)) {}
+  explicit BatchQueue(const std::vector<rows::RecordShape>& feeds) : slots_(batches, rows::RowBatch(feeds)) {}
 
   static constexpr std::uint32_t capacity() noexcept { return batches; }
   std::uint32_t size() const noexcept {
@@ -53,7 +54,7 @@ class BatchQueue {
   }
 
   /// The batch to fill next; nullptr when the queue is full.
-  RowBatch* free_slot() noexcept {
+  rows::RowBatch* free_slot() noexcept {
     const std::uint32_t tail = tail_.load(std::memory_order_relaxed);  // relaxed: our own word
     if (tail - head_.load(std::memory_order_seq_cst) == batches) return nullptr;
     return &slots_[tail % batches];
@@ -67,7 +68,7 @@ class BatchQueue {
   }
 
   /// The oldest batch; nullptr when there is none.
-  RowBatch* front() noexcept {
+  rows::RowBatch* front() noexcept {
     const std::uint32_t head = head_.load(std::memory_order_relaxed);  // relaxed: our own word
     if (head == tail_.load(std::memory_order_seq_cst)) return nullptr;
     return &slots_[head % batches];
@@ -79,7 +80,7 @@ class BatchQueue {
   }
 
  private:
-  std::vector<RowBatch> slots_;
+  std::vector<rows::RowBatch> slots_;
   std::array<std::atomic<std::int64_t>, batches> began_ns_{};
   alignas(64) std::atomic<std::uint32_t> head_{0};
   alignas(64) std::atomic<std::uint32_t> tail_{0};

@@ -34,7 +34,7 @@ struct Ingest::Parts {
 
   const IngestSpec spec;
   tables::Catalog& catalog;
-  RejectLog rejects;
+  rows::RejectLog rejects;
   WriterLoop writer;
   mutable std::mutex mutex;  // guards what follows
   Sources sources;           // in the order in which they were added

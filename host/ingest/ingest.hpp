@@ -35,9 +35,9 @@ struct SourceSpec {
   std::chrono::nanoseconds restart_delay_min = std::chrono::milliseconds(100);  ///< doubled up to max
   std::chrono::nanoseconds restart_delay_max = std::chrono::seconds(10);
   bool spin = false;  ///< ask for input without sleeping: a processor for a few microseconds
-  Format format = Format::ndjson;
-  CsvSpec csv;
-  std::vector<FeedSpec> feeds;
+  rows::Format format = rows::Format::ndjson;
+  rows::CsvSpec csv;
+  std::vector<rows::FeedSpec> feeds;
   bool operator==(const SourceSpec&) const = default;
 };
 

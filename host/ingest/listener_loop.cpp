@@ -16,6 +16,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "base/clock.hpp"
 #include "ingest/spinning.hpp"
 
 namespace perch::ingest {

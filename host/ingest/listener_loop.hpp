@@ -32,7 +32,7 @@ class ListenerLoop : public InputLoop {
  private:
   struct Connection {
     UniqueFd socket;
-    std::unique_ptr<RowDecoder> decoder;
+    std::unique_ptr<rows::RowDecoder> decoder;
     StreamPosition position;
   };
   using Connections = std::list<Connection>;

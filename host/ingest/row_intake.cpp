@@ -16,8 +16,8 @@ void add(std::atomic<std::uint64_t>& counter, std::uint64_t amount) noexcept {
 
 }  // namespace
 
-RowIntake::RowIntake(const std::string& name, RowFormat& format, RejectLog& rejects, RowConsumer& consumer,
-                     const StopSignal& stop)
+RowIntake::RowIntake(const std::string& name, rows::RowFormat& format, rows::RejectLog& rejects,
+                     rows::RowConsumer& consumer, const StopSignal& stop)
     : name_(name),
       format_(format),
       reject_log_(rejects),
@@ -32,14 +32,14 @@ void RowIntake::bytes_read(std::size_t bytes) {
   set_state(SourceState::reading);
 }
 
-bool RowIntake::take(RowDecoder& decoder, StreamPosition& position) {
+bool RowIntake::take(rows::RowDecoder& decoder, StreamPosition& position) {
   while (!stop_.requested()) {
     if (batch_ == nullptr && !acquire_batch()) return true;  // stopping
-    const Step step = decoder.next(*batch_);
-    if (step == Step::more) return true;
+    const rows::Step step = decoder.next(*batch_);
+    if (step == rows::Step::more) return true;
     count(step, decoder);
-    if (step == Step::broken) return false;
-    if (step != Step::row) continue;
+    if (step == rows::Step::broken) return false;
+    if (step != rows::Step::row) continue;
     consumed_ += decoder.line().end - position.end;
     position.end = decoder.line().end;
     batch_->close_row(consumed_);
@@ -48,12 +48,12 @@ bool RowIntake::take(RowDecoder& decoder, StreamPosition& position) {
   return true;
 }
 
-void RowIntake::finish(RowDecoder& decoder, StreamPosition& position) {
+void RowIntake::finish(rows::RowDecoder& decoder, StreamPosition& position) {
   while (batch_ != nullptr || acquire_batch()) {
-    const Step step = decoder.finish(*batch_);
-    if (step == Step::more) break;
+    const rows::Step step = decoder.finish(*batch_);
+    if (step == rows::Step::more) break;
     count(step, decoder);
-    if (step != Step::row) continue;
+    if (step != rows::Step::row) continue;
     consumed_ += decoder.line().end - position.end;
     position.end = decoder.line().end;
     batch_->close_row(consumed_);
@@ -62,22 +62,22 @@ void RowIntake::finish(RowDecoder& decoder, StreamPosition& position) {
   position = {};
 }
 
-void RowIntake::count(Step step, RowDecoder& decoder) {
+void RowIntake::count(rows::Step step, rows::RowDecoder& decoder) {
   switch (step) {
-    case Step::skipped:
+    case rows::Step::skipped:
       return add(skipped_, 1);
-    case Step::broken:
+    case rows::Step::broken:
       broken_reason_ = decoder.reject().message;
       return reject(decoder);
-    case Step::rejected:
+    case rows::Step::rejected:
       return reject(decoder);
     default:
       return;
   }
 }
 
-void RowIntake::reject(const RowDecoder& decoder) {
-  const Reject& why = decoder.reject();
+void RowIntake::reject(const rows::RowDecoder& decoder) {
+  const rows::Reject& why = decoder.reject();
   add(rejects_[static_cast<std::size_t>(why.reason)], decoder.rejected_rows());
   reject_log_.write(name_, decoder.line(), why);
   if (!reject_log_limit_.allow()) return;
@@ -115,7 +115,7 @@ void RowIntake::hand_over() {
 }
 
 bool RowIntake::publish() {
-  RowBatch* const batch = std::exchange(batch_, nullptr);
+  rows::RowBatch* const batch = std::exchange(batch_, nullptr);
   if (batch == nullptr || batch->size() == 0) return false;
   add(rows_, batch->size());  // before publish: invariant 2
   queue_.publish();
@@ -150,7 +150,7 @@ void RowIntake::fill(SourceStatus& status) const {
   status.lag_bytes = lag_bytes_.load(std::memory_order_relaxed);
   for (std::size_t reason = 0; reason < rejects_.size(); ++reason) {
     const std::uint64_t count = rejects_[reason].load(std::memory_order_relaxed);
-    if (count > 0) status.rejects_by_reason[reject_reason_names[reason]] = count;
+    if (count > 0) status.rejects_by_reason[rows::reject_reason_names[reason]] = count;
     status.rejects += count;
   }
   status.lag_ns = queue_.oldest_wait_ns();

@@ -36,18 +36,18 @@ struct StreamPosition {
 class RowIntake {
  public:
   /// All references outlive this.
-  RowIntake(const std::string& name, RowFormat& format, RejectLog& rejects, RowConsumer& consumer,
-            const StopSignal& stop);
+  RowIntake(const std::string& name, rows::RowFormat& format, rows::RejectLog& rejects,
+            rows::RowConsumer& consumer, const StopSignal& stop);
 
-  std::unique_ptr<RowDecoder> make_decoder() { return format_.make_decoder(); }
+  std::unique_ptr<rows::RowDecoder> make_decoder() { return format_.make_decoder(); }
   const StopSignal& stop() const noexcept { return stop_; }
 
   /// So many bytes were read, now.
   void bytes_read(std::size_t bytes);
   /// Takes all rows that the decoder has. False: the stream is broken, for the reason that error() has then.
-  bool take(RowDecoder& decoder, StreamPosition& position);
+  bool take(rows::RowDecoder& decoder, StreamPosition& position);
   /// The stream is over: takes what is left of it. Its decoder can begin another one.
-  void finish(RowDecoder& decoder, StreamPosition& position);
+  void finish(rows::RowDecoder& decoder, StreamPosition& position);
   /// Another run of the input begins: positions count from 0.
   void begin_run();
   /// Queues the rows taken so far; the stream has no more for now.
@@ -75,17 +75,17 @@ class RowIntake {
  private:
   bool acquire_batch();
   bool publish();
-  void count(Step step, RowDecoder& decoder);
-  void reject(const RowDecoder& decoder);
+  void count(rows::Step step, rows::RowDecoder& decoder);
+  void reject(const rows::RowDecoder& decoder);
 
   const std::string& name_;
-  RowFormat& format_;
-  RejectLog& reject_log_;
-  RowConsumer& consumer_;
+  rows::RowFormat& format_;
+  rows::RejectLog& reject_log_;
+  rows::RowConsumer& consumer_;
   const StopSignal& stop_;
 
   // The source thread's own
-  RowBatch* batch_ = nullptr;  // being filled; a free slot of queue_
+  rows::RowBatch* batch_ = nullptr;  // being filled; a free slot of queue_
   std::uint64_t run_ = 0;
   std::uint64_t consumed_ = 0;  // of the run, all streams
   LogLimit reject_log_limit_;
@@ -106,7 +106,7 @@ class RowIntake {
   std::atomic<std::uint64_t> lag_bytes_{0};
   std::atomic<std::uint32_t> connections_{0};
   std::atomic<std::uint64_t> connections_refused_{0};
-  std::array<std::atomic<std::uint64_t>, reject_reason_names.size()> rejects_{};
+  std::array<std::atomic<std::uint64_t>, rows::reject_reason_names.size()> rejects_{};
   mutable std::mutex error_mutex_;  // guards last_error_; taken when something went wrong and for the status
   std::string last_error_;
 };

@@ -33,13 +33,13 @@ std::unique_ptr<InputLoop> make_input_loop(const SourceSpec& spec, UniqueFd sock
 }
 
 Result<std::shared_ptr<Source>> Source::make(const SourceSpec& spec, const tables::Catalog& catalog,
-                                             std::uint32_t slot, RejectLog& rejects, RowConsumer& consumer,
-                                             UniqueFd socket) {
+                                             std::uint32_t slot, rows::RejectLog& rejects,
+                                             rows::RowConsumer& consumer, UniqueFd socket) {
   const auto named = [&](Error error) {
     error.message = "source " + spec.name + ": " + error.message;
     return fail(std::move(error));
   };
-  auto mapping = Mapping::make(spec.feeds, catalog);
+  auto mapping = rows::Mapping::make(spec.feeds, catalog);
   if (!mapping) return named(std::move(mapping.error()));
   auto source =
       std::make_shared<Source>(spec, std::move(*mapping), slot, rejects, consumer, std::move(socket));
@@ -47,8 +47,8 @@ Result<std::shared_ptr<Source>> Source::make(const SourceSpec& spec, const table
   return source;
 }
 
-Source::Source(const SourceSpec& spec, Mapping mapping, std::uint32_t slot, RejectLog& rejects,
-               RowConsumer& consumer, UniqueFd socket)
+Source::Source(const SourceSpec& spec, rows::Mapping mapping, std::uint32_t slot, rows::RejectLog& rejects,
+               rows::RowConsumer& consumer, UniqueFd socket)
     : spec_(spec),
       slot_(slot),
       format_(spec.format, spec.csv, std::move(mapping)),
@@ -87,7 +87,7 @@ SourceStatus Source::status() const {
   status.name = spec_.name;
   status.type = to_string(spec_.type);
   status.format = to_string(spec_.format);
-  for (const Mapping::Feed& feed : mapping().feeds()) status.tables.push_back(feed.table->name());
+  for (const rows::Mapping::Feed& feed : mapping().feeds()) status.tables.push_back(feed.table->name());
   intake_.fill(status);
   return status;
 }

@@ -25,10 +25,10 @@ class Source {
   /// Its place among the positions of a commit, for as long as it lives. `rejects` and `consumer` outlive it.
   /// `socket`: of the source that this one takes the place of; may be none. Errors name the source.
   static Result<std::shared_ptr<Source>> make(const SourceSpec& spec, const tables::Catalog& catalog,
-                                              std::uint32_t slot, RejectLog& rejects, RowConsumer& consumer,
-                                              UniqueFd socket = {});
-  Source(const SourceSpec& spec, Mapping mapping, std::uint32_t slot, RejectLog& rejects,
-         RowConsumer& consumer, UniqueFd socket);
+                                              std::uint32_t slot, rows::RejectLog& rejects,
+                                              rows::RowConsumer& consumer, UniqueFd socket = {});
+  Source(const SourceSpec& spec, rows::Mapping mapping, std::uint32_t slot, rows::RejectLog& rejects,
+         rows::RowConsumer& consumer, UniqueFd socket);
   ~Source();
 
   void start();
@@ -46,7 +46,7 @@ class Source {
   std::uint32_t slot() const noexcept { return slot_; }
   RowIntake& intake() noexcept { return intake_; }
   const RowIntake& intake() const noexcept { return intake_; }
-  const Mapping& mapping() const noexcept { return format_.mapping(); }
+  const rows::Mapping& mapping() const noexcept { return format_.mapping(); }
 
   // acquire: pairs with the release in run; see the invariant.
   bool ended() const noexcept { return ended_.load(std::memory_order_acquire); }
@@ -60,7 +60,7 @@ class Source {
   const SourceSpec spec_;
   const std::uint32_t slot_;
   StopSignal stop_;
-  RowFormat format_;
+  rows::RowFormat format_;
   RowIntake intake_;
   std::unique_ptr<InputLoop> loop_;
   std::thread thread_;

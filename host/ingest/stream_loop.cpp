@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include "base/clock.hpp"
 #include "ingest/spinning.hpp"
 
 namespace perch::ingest {
@@ -20,7 +21,7 @@ void StreamLoop::run(RowIntake& intake) {
 }
 
 /// Reads until the stream is over or the stop is requested.
-void StreamLoop::pump(RowIntake& intake, RowDecoder& decoder) {
+void StreamLoop::pump(RowIntake& intake, rows::RowDecoder& decoder) {
   while (!intake.stop().requested()) {
     const ReadResult result = stream_->read(decoder.space());
     switch (result.kind) {
@@ -57,7 +58,7 @@ void StreamLoop::pump(RowIntake& intake, RowDecoder& decoder) {
   }
 }
 
-void StreamLoop::end_run(RowIntake& intake, RowDecoder& decoder, const std::string& error) {
+void StreamLoop::end_run(RowIntake& intake, rows::RowDecoder& decoder, const std::string& error) {
   intake.finish(decoder, position_);
   intake.hand_over();
   if (!error.empty()) intake.set_error(error);

@@ -15,8 +15,8 @@ class StreamLoop : public InputLoop {
   void run(RowIntake& intake) override;
 
  private:
-  void pump(RowIntake& intake, RowDecoder& decoder);
-  void end_run(RowIntake& intake, RowDecoder& decoder, const std::string& error);
+  void pump(RowIntake& intake, rows::RowDecoder& decoder);
+  void end_run(RowIntake& intake, rows::RowDecoder& decoder, const std::string& error);
   void look_at_lag(RowIntake& intake);
 
   const SourceSpec& spec_;

@@ -148,7 +148,7 @@ WriterLoop::Round WriterLoop::drain_once() {
 /// no_room: the rows of the batch that are left stay where they are.
 WriterLoop::Round WriterLoop::apply_batch(Input& input) {
   RowIntake& intake = input.source->intake();
-  const RowBatch* batch = intake.queue().front();
+  const rows::RowBatch* batch = intake.queue().front();
   if (batch == nullptr) return Round::nothing;
   now_ = Clock::now();
   idle_since_ = {};
@@ -169,11 +169,11 @@ WriterLoop::Round WriterLoop::apply_batch(Input& input) {
 }
 
 /// There is room for it: one record in each table that it feeds, and their rollups.
-void WriterLoop::apply_row(Input& input, const RowBatch& batch) {
+void WriterLoop::apply_row(Input& input, const rows::RowBatch& batch) {
   const auto& feeds = input.source->mapping().feeds();
   const std::uint32_t row = input.next_row++;
   for (std::uint32_t index = batch.record_begin(row); index < batch.record_begin(row + 1); ++index) {
-    const RowBatch::Record record = batch.record(index);
+    const rows::RowBatch::Record record = batch.record(index);
     writer_.upsert(feeds[record.feed].table->index(), record.key, record.value);
   }
   tree::SourcePosition& position = positions_[input.source->slot()];
@@ -185,7 +185,7 @@ void WriterLoop::apply_row(Input& input, const RowBatch& batch) {
 
 /// The next records of the batch from row `begin` on; returns the row that it came to. A single one gains
 /// nothing.
-std::uint32_t WriterLoop::warm_rows(const Source& source, const RowBatch& batch, std::uint32_t begin) {
+std::uint32_t WriterLoop::warm_rows(const Source& source, const rows::RowBatch& batch, std::uint32_t begin) {
   const std::uint32_t end = std::min(begin + rows_warmed, batch.size());
   if (end - begin < 2) return end;
   const auto& feeds = source.mapping().feeds();
@@ -194,7 +194,7 @@ std::uint32_t WriterLoop::warm_rows(const Source& source, const RowBatch& batch,
     const std::uint32_t key_words = feeds[feed].table->codec().words();
     std::uint32_t count = 0;
     for (std::uint32_t index = batch.record_begin(begin); index < batch.record_begin(end); ++index) {
-      const RowBatch::Record record = batch.record(index);
+      const rows::RowBatch::Record record = batch.record(index);
       if (record.feed == feed && count < rows_warmed)
         std::copy_n(record.key, key_words, keys + std::size_t{count++} * key_words);
     }

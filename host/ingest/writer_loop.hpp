@@ -41,7 +41,7 @@ namespace perch::ingest {
 ///
 /// Invariant: `queued_` grows after a batch is in its queue, and before the bell is rung. So the thread that
 /// went to sleep with all of `queued_` applied is woken for every later batch (Doorbell, invariant 1).
-class WriterLoop : public RowConsumer {
+class WriterLoop : public rows::RowConsumer {
  public:
   using Sources = std::vector<std::shared_ptr<Source>>;
 
@@ -94,10 +94,10 @@ class WriterLoop : public RowConsumer {
   void run();
   Round drain_once();
   Round apply_batch(Input& input);
-  void apply_row(Input& input, const RowBatch& batch);
+  void apply_row(Input& input, const rows::RowBatch& batch);
   void wait_for_room(Role& role);
   bool try_to_make_room();
-  std::uint32_t warm_rows(const Source& source, const RowBatch& batch, std::uint32_t begin);
+  std::uint32_t warm_rows(const Source& source, const rows::RowBatch& batch, std::uint32_t begin);
   void commit();
   void publish();
   bool evict_when_idle();

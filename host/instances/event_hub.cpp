@@ -5,7 +5,7 @@
 
 #include "base/units.hpp"
 
-namespace perch::readers {
+namespace perch::instances {
 
 std::optional<Event> Subscription::take(std::uint64_t& dropped) {
   const std::lock_guard lock(mutex_);
@@ -67,4 +67,4 @@ std::uint64_t EventHub::published() const {
   return sequence_;
 }
 
-}  // namespace perch::readers
+}  // namespace perch::instances

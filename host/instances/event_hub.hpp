@@ -12,7 +12,7 @@
 #include <string_view>
 #include <vector>
 
-namespace perch::readers {
+namespace perch::instances {
 
 /// Every kind of event. "publication" is a reader's result; the others are what becomes of readers.
 inline constexpr std::array<std::string_view, 23> event_kinds{
@@ -79,4 +79,4 @@ class EventHub {
   std::vector<std::weak_ptr<Subscription>> subscriptions_;
 };
 
-}  // namespace perch::readers
+}  // namespace perch::instances

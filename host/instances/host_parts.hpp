@@ -13,7 +13,7 @@
 #include "tables/catalog.hpp"
 #include "tree/pins.hpp"
 
-namespace perch::readers {
+namespace perch::instances {
 
 /// Where an instance lives: all of it outlives the instance.
 struct HostParts {
@@ -30,4 +30,4 @@ struct HostParts {
   ReaderProcesses* processes = nullptr;  ///< null: no instance runs in a process of its own
 };
 
-}  // namespace perch::readers
+}  // namespace perch::instances

@@ -8,7 +8,7 @@
 #include "base/text.hpp"
 #include "reading/snapshot_access.hpp"
 
-namespace perch::readers {
+namespace perch::instances {
 namespace {
 
 constexpr std::uint64_t wake_interval_max_ns = 86'400'000'000'000;  // a day
@@ -160,4 +160,4 @@ void HostServices::update_metric(MetricKind kind, const char* function, perch_st
                reader_, clean_text(view(name), Metrics::name_bytes_max), Metrics::names_max);
 }
 
-}  // namespace perch::readers
+}  // namespace perch::instances

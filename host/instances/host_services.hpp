@@ -15,7 +15,7 @@
 #include "perch/plugin.h"
 #include "reading/rule_breaches.hpp"
 
-namespace perch::readers {
+namespace perch::instances {
 
 /// The plugin calls these from any of its threads; none of them waits for anybody.
 ///
@@ -77,4 +77,4 @@ class HostServices {
   std::array<bool, 3> said_refused_{};  // by Refusal
 };
 
-}  // namespace perch::readers
+}  // namespace perch::instances

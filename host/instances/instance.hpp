@@ -9,7 +9,7 @@
 #include "instances/live_stats.hpp"
 #include "instances/saved_state.hpp"
 
-namespace perch::readers {
+namespace perch::instances {
 
 /// Thread safety: for the manager thread, but for stats(). Every wait is bounded by what is given.
 class Instance {
@@ -65,4 +65,4 @@ class Instance {
   const std::shared_ptr<LiveStats> stats_ = std::make_shared<LiveStats>();
 };
 
-}  // namespace perch::readers
+}  // namespace perch::instances

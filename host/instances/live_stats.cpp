@@ -6,7 +6,7 @@
 
 #include "base/text.hpp"
 
-namespace perch::readers {
+namespace perch::instances {
 namespace {
 
 const char* to_string(MetricKind kind) {
@@ -116,4 +116,4 @@ void LiveStats::copy_to(ReaderStatus& status) const {
   status.metrics = told_->metrics;
 }
 
-}  // namespace perch::readers
+}  // namespace perch::instances

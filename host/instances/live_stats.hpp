@@ -16,7 +16,7 @@
 #include "instances/pin_notes.hpp"
 #include "instances/reader_status.hpp"
 
-namespace perch::readers {
+namespace perch::instances {
 
 enum class MetricKind : std::uint8_t { counter, gauge, histogram };
 
@@ -106,4 +106,4 @@ struct LiveStats {
   std::optional<ReaderStatus> told_;  // none: it runs here
 };
 
-}  // namespace perch::readers
+}  // namespace perch::instances

@@ -8,7 +8,7 @@
 
 #include "tree/format.hpp"
 
-namespace perch::readers {
+namespace perch::instances {
 
 /// A version and since when it is pinned; version 0: none. Written by the instance's thread, read by any.
 /// Relaxed: numbers for people; who looks while one changes may see the new version with the old time.
@@ -33,4 +33,4 @@ class PinNote {
 /// A step stands on two versions at most.
 using PinNotes = std::array<PinNote, 2>;
 
-}  // namespace perch::readers
+}  // namespace perch::instances

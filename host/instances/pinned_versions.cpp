@@ -6,7 +6,7 @@
 
 #include "base/units.hpp"
 
-namespace perch::readers {
+namespace perch::instances {
 
 std::vector<PinnedVersion> pinned_versions(const std::vector<tree::RetainedVersion>& retained,
                                            std::vector<PinHolder> holders) {
@@ -77,4 +77,4 @@ std::string who_retains(const std::vector<PinnedVersion>& versions) {
   return text;
 }
 
-}  // namespace perch::readers
+}  // namespace perch::instances

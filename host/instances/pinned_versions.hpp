@@ -8,7 +8,7 @@
 
 #include "tree/reclaimer.hpp"
 
-namespace perch::readers {
+namespace perch::instances {
 
 /// A generation of a reader that pins a version.
 struct PinHolder {
@@ -37,4 +37,4 @@ std::uint64_t retained_bytes(const std::vector<PinnedVersion>& versions, const s
 /// when none retains anything.
 std::string who_retains(const std::vector<PinnedVersion>& versions);
 
-}  // namespace perch::readers
+}  // namespace perch::instances

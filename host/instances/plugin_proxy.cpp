@@ -11,7 +11,7 @@
 #include "containment/interposed_libc.hpp"
 #include "reading/rule_breaches.hpp"
 
-namespace perch::readers {
+namespace perch::instances {
 namespace {
 
 /// What a plugin's function did wrong; its message is behind it.
@@ -47,12 +47,12 @@ class InCallback {
  public:
   InCallback(const char* name, CallbackNote* note) noexcept : note_(note) {
     if (note_ != nullptr) note_->begin(name, CallbackNote::Clock::now());
-    this_plugin_thread.callback = name;
+    containment::this_plugin_thread.callback = name;
   }
   ~InCallback() {
-    this_plugin_thread.callback = nullptr;
+    containment::this_plugin_thread.callback = nullptr;
     if (note_ != nullptr) note_->end();
-    end_forked_children();
+    containment::end_forked_children();
   }
   InCallback(const InCallback&) = delete;
   InCallback& operator=(const InCallback&) = delete;
@@ -186,4 +186,4 @@ void PluginProxy::destroy() {
   instance_ = nullptr;
 }
 
-}  // namespace perch::readers
+}  // namespace perch::instances

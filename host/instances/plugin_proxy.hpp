@@ -10,7 +10,7 @@
 #include "instances/live_stats.hpp"
 #include "perch/plugin.h"
 
-namespace perch::readers {
+namespace perch::instances {
 
 /// [reader thread] all of it. create → restore? → start → on_commit… → save… → stop → destroy; a call in the
 /// wrong state is a bug of the host and asserted.
@@ -59,4 +59,4 @@ class PluginProxy {
   std::string refusal_;
 };
 
-}  // namespace perch::readers
+}  // namespace perch::instances

@@ -14,7 +14,7 @@
 #include "base/units.hpp"
 #include "containment/crash_signals.hpp"
 
-namespace perch::readers {
+namespace perch::instances {
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -31,7 +31,7 @@ Clock::time_point next_multiple(Clock::time_point now, std::chrono::nanoseconds 
 
 }  // namespace
 
-ReaderInstance::ReaderInstance(const HostParts& host, std::shared_ptr<PluginLibrary> library,
+ReaderInstance::ReaderInstance(const HostParts& host, std::shared_ptr<plugin::PluginLibrary> library,
                                std::string reader, std::string config)
     : reader_(std::move(reader)),
       config_(std::move(config)),
@@ -41,8 +41,8 @@ ReaderInstance::ReaderInstance(const HostParts& host, std::shared_ptr<PluginLibr
       threads_(host.threads),
       checkpoint_every_(host.checkpoint),
       library_(std::move(library)),
-      guard_(std::make_shared<InstanceGuard>(reader_, library_->label(), library_->code(),
-                                             library_->threads(), on_fault_)),
+      guard_(std::make_shared<containment::InstanceGuard>(reader_, library_->label(), library_->code(),
+                                                          library_->threads(), on_fault_)),
       tables_(bound_tables(library_->manifest(), host.catalog), reader_),
       services_(reader_, library_->generation(), host.events, stats_),
       pins_(reads_, tables_, stats_->pins),
@@ -212,9 +212,9 @@ void ReaderInstance::run() {
   } const ending{*this};
 
   // The libraries' thread-local destructors run after this: by then the guard is only known as the thread's.
-  const AlternateStack stack;
-  this_plugin_thread.guard = guard_.get();
-  this_plugin_thread.is_readers = true;
+  const containment::AlternateStack stack;
+  containment::this_plugin_thread.guard = guard_.get();
+  containment::this_plugin_thread.is_readers = true;
   stats_->thread.store(::gettid(), std::memory_order_relaxed);
   stats_->cpu.begin();
   tables_.breaches().own_this_thread();
@@ -426,7 +426,7 @@ void ReaderInstance::set_fault(Error error) {
 void ReaderInstance::mark_ended() {
   stats_->cpu.end();
   stats_->thread.store(0, std::memory_order_relaxed);
-  this_plugin_thread.callback = "a thread-local destructor";
+  containment::this_plugin_thread.callback = "a thread-local destructor";
   bool unexpected = false;
   {
     const std::lock_guard lock(mutex_);
@@ -438,4 +438,4 @@ void ReaderInstance::mark_ended() {
   if (unexpected) on_fault_();
 }
 
-}  // namespace perch::readers
+}  // namespace perch::instances

@@ -28,7 +28,7 @@
 #include "plugin/plugin_library.hpp"
 #include "reading/snapshot_access.hpp"
 
-namespace perch::readers {
+namespace perch::instances {
 
 /// Thread safety: the public methods are for the manager thread, but for stats().
 ///
@@ -40,7 +40,7 @@ namespace perch::readers {
 ///   3. The thread shares ownership of this object: one that hangs for ever keeps what it uses.
 class ReaderInstance final : public Instance, public std::enable_shared_from_this<ReaderInstance> {
  public:
-  ReaderInstance(const HostParts& host, std::shared_ptr<PluginLibrary> library, std::string reader,
+  ReaderInstance(const HostParts& host, std::shared_ptr<plugin::PluginLibrary> library, std::string reader,
                  std::string config);
 
   /// Before create: it will look for commits without sleeping.
@@ -110,8 +110,8 @@ class ReaderInstance final : public Instance, public std::enable_shared_from_thi
   const std::shared_ptr<const std::atomic<bool>> catches_up_;
   ThreadSupply& threads_;
   const Nanoseconds checkpoint_every_;
-  const std::shared_ptr<PluginLibrary> library_;
-  const std::shared_ptr<InstanceGuard> guard_;
+  const std::shared_ptr<plugin::PluginLibrary> library_;
+  const std::shared_ptr<containment::InstanceGuard> guard_;
   const reading::BoundTables tables_;
 
   // Of the reader's thread.
@@ -139,4 +139,4 @@ class ReaderInstance final : public Instance, public std::enable_shared_from_thi
   bool ended_ = false;
 };
 
-}  // namespace perch::readers
+}  // namespace perch::instances

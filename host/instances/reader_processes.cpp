@@ -18,7 +18,7 @@
 #define SO_PEERPIDFD 77  // Linux 6.5; newer than the C library's headers
 #endif
 
-namespace perch::readers {
+namespace perch::instances {
 namespace {
 
 /// What a process gets to mend its ways once it was warned.
@@ -218,4 +218,4 @@ void ReaderProcesses::publish(const char* kind, const Process& process, const st
   events_.publish(std::move(event));
 }
 
-}  // namespace perch::readers
+}  // namespace perch::instances

@@ -19,7 +19,7 @@
 #include "instances/pinned_versions.hpp"
 #include "tree/pins.hpp"
 
-namespace perch::readers {
+namespace perch::instances {
 
 /// A process, by a descriptor: a number may be another process's by the time it is used (pidfd_open(2)).
 struct ProcessHandle {
@@ -117,4 +117,4 @@ class ReaderProcesses {
   mutable std::map<tree::SlotPageId, Process> processes_;
 };
 
-}  // namespace perch::readers
+}  // namespace perch::instances

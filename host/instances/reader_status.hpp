@@ -8,7 +8,7 @@
 
 #include "tree/format.hpp"
 
-namespace perch::readers {
+namespace perch::instances {
 
 struct MetricValue {
   std::string kind;  ///< counter, gauge, histogram
@@ -47,4 +47,4 @@ struct ReaderStatus {
   std::int64_t pid = 0;  ///< of its worker; 0: none
 };
 
-}  // namespace perch::readers
+}  // namespace perch::instances

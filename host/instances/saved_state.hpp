@@ -7,7 +7,7 @@
 
 #include "tree/pins.hpp"
 
-namespace perch::readers {
+namespace perch::instances {
 
 /// Copies share the bytes and the pin.
 struct SavedState {
@@ -17,4 +17,4 @@ struct SavedState {
   tree::SharedSnapshot snapshot;  ///< null at version 0
 };
 
-}  // namespace perch::readers
+}  // namespace perch::instances

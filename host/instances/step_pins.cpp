@@ -3,7 +3,7 @@
 #include <memory>
 #include <utility>
 
-namespace perch::readers {
+namespace perch::instances {
 
 StepPins::StepPins(tree::ReadSide& reads, const reading::BoundTables& tables, PinNotes& notes)
     : reads_(reads) {
@@ -56,4 +56,4 @@ void StepPins::release() {
   for (Side& side : sides_) side.give_up();
 }
 
-}  // namespace perch::readers
+}  // namespace perch::instances

@@ -7,7 +7,7 @@
 #include "reading/snapshot_access.hpp"
 #include "tree/pins.hpp"
 
-namespace perch::readers {
+namespace perch::instances {
 
 /// Between two steps only `current` is pinned, so a slow reader retains one version; during a step both are.
 /// For the reader's thread alone.
@@ -55,4 +55,4 @@ class StepPins {
   int current_ = 0;
 };
 
-}  // namespace perch::readers
+}  // namespace perch::instances

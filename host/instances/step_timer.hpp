@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-namespace perch::readers {
+namespace perch::instances {
 
 /// One step of a swap, for the person who waits for it; each is an event "reader.step" when it is done.
 struct SwapStep {
@@ -40,4 +40,4 @@ class StepTimer {
   std::vector<SwapStep> steps_;
 };
 
-}  // namespace perch::readers
+}  // namespace perch::instances

@@ -5,7 +5,7 @@
 #include "base/units.hpp"
 #include "instances/worker_instance.hpp"
 
-namespace perch::readers {
+namespace perch::instances {
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -32,7 +32,7 @@ Result<std::string> run(WorkerInstance& instance, const TrialSpec& trial,
 }  // namespace
 
 Result<std::string> try_out(const HostParts& host, const WorkersSpec& workers, const TrialSpec& trial,
-                            const std::shared_ptr<PluginLibrary>& plugin, const std::string& reader,
+                            const std::shared_ptr<plugin::PluginLibrary>& plugin, const std::string& reader,
                             const std::string& config, const std::optional<SavedState>& state,
                             std::chrono::nanoseconds callback_deadline) {
   WorkerInstance instance(host, workers, plugin, {reader, config, false, true}, callback_deadline);
@@ -49,4 +49,4 @@ Result<std::string> try_out(const HostParts& host, const WorkersSpec& workers, c
   return fail(std::move(error));
 }
 
-}  // namespace perch::readers
+}  // namespace perch::instances

@@ -14,13 +14,13 @@
 #include "instances/worker_spec.hpp"
 #include "plugin/plugin_library.hpp"
 
-namespace perch::readers {
+namespace perch::instances {
 
 /// [manager thread] Creates, restores `state` where given, takes steps, saves, stops. `plugin`: its copy, not
 /// loaded here. The error says what it did; else what was done, in words: "8 steps".
 Result<std::string> try_out(const HostParts& host, const WorkersSpec& workers, const TrialSpec& trial,
-                            const std::shared_ptr<PluginLibrary>& plugin, const std::string& reader,
+                            const std::shared_ptr<plugin::PluginLibrary>& plugin, const std::string& reader,
                             const std::string& config, const std::optional<SavedState>& state,
                             std::chrono::nanoseconds callback_deadline);
 
-}  // namespace perch::readers
+}  // namespace perch::instances

@@ -10,7 +10,7 @@
 #include "containment/crash_signals.hpp"
 #include "containment/stack_sampler.hpp"
 
-namespace perch::readers {
+namespace perch::instances {
 namespace {
 
 using std::chrono::milliseconds;
@@ -94,7 +94,7 @@ void Watchdog::look_at(Watched& watched, const LiveStats& stats) {
   watched.report_again = lasts * 2;
   std::vector<std::string> stack;
   if (const pid_t thread = stats.thread.load(std::memory_order_relaxed); thread != 0)
-    stack = sample_stack(thread);
+    stack = containment::sample_stack(thread);
   const std::string cause = std::string(name) + " has been running for " + format_duration(lasts) +
                             ", over its deadline of " + format_duration(spec_.callback_deadline);
   std::string text;
@@ -143,7 +143,7 @@ void Watchdog::look_at_versions() {
 }
 
 void Watchdog::look_at_signals() {
-  const std::string changed = restore_host_signals();
+  const std::string changed = containment::restore_host_signals();
   if (changed.empty()) return;
   spdlog::error(
       "somebody took signals that the host needs ({}): they are the host's again; only code of a "
@@ -161,4 +161,4 @@ void Watchdog::publish(const char* kind, const std::string& reader, std::uint64_
   events_.publish(std::move(event));
 }
 
-}  // namespace perch::readers
+}  // namespace perch::instances

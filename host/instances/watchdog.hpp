@@ -15,7 +15,7 @@
 #include "instances/live_stats.hpp"
 #include "instances/pinned_versions.hpp"
 
-namespace perch::readers {
+namespace perch::instances {
 
 struct WatchdogSpec {
   std::chrono::nanoseconds callback_deadline;
@@ -82,4 +82,4 @@ class Watchdog {
   std::vector<Watched> watched_;
 };
 
-}  // namespace perch::readers
+}  // namespace perch::instances

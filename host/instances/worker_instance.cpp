@@ -23,13 +23,13 @@
 #include "instances/worker_messages.hpp"
 #include "tables/table_texts.hpp"
 
-namespace perch::readers {
+namespace perch::instances {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+using isolation::Json;
+using isolation::Message;
 using std::chrono::milliseconds;
-using worker::Json;
-using worker::Message;
 
 /// How often the listener looks whether the process hangs; it says something ten times a second.
 constexpr auto look_every = milliseconds(100);
@@ -48,7 +48,7 @@ std::string how_it_ended(const siginfo_t& how) {
 }  // namespace
 
 WorkerInstance::WorkerInstance(const HostParts& host, const WorkersSpec& workers,
-                               std::shared_ptr<PluginLibrary> library, Spec spec,
+                               std::shared_ptr<plugin::PluginLibrary> library, Spec spec,
                                Nanoseconds callback_deadline)
     : spec_(std::move(spec)),
       workers_(workers),
@@ -70,7 +70,7 @@ WorkerInstance::~WorkerInstance() {
 // ---- Manager thread
 
 Result<void> WorkerInstance::spawn() {
-  auto sockets = worker::Channel::make_sockets();
+  auto sockets = isolation::Channel::make_sockets();
   if (!sockets) return fail(sockets.error());
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
@@ -162,7 +162,7 @@ Result<void> WorkerInstance::give_state(const char* order, const std::optional<S
   Json message{{"order", order}};
   UniqueFd bytes;
   if (state) {
-    auto descriptor = worker::to_descriptor(*state->bytes);
+    auto descriptor = isolation::to_descriptor(*state->bytes);
     if (!descriptor) return fail(descriptor.error());
     bytes = std::move(*descriptor);
     message["version"] = state->version;
@@ -233,7 +233,7 @@ Result<Message> WorkerInstance::call(Json order, std::vector<int> descriptors, N
   if (answered_ticket_ == ticket) {
     Message answer = std::move(answer_);
     const auto error = answer.body.find("error");
-    if (error != answer.body.end() && error->is_object()) return fail(worker::error_from(*error));
+    if (error != answer.body.end() && error->is_object()) return fail(isolation::error_from(*error));
     return answer;
   }
   ++ticket_;  // what it may still answer is too late
@@ -248,7 +248,7 @@ Result<SavedState> WorkerInstance::state_from(Message& message) {
     return fail(std::string("its process gave a state that is none: ") + why);
   };
   if (message.descriptors.size() != 1) return broken("no bytes");
-  auto bytes = worker::from_descriptor(message.descriptors[0].get(), PluginProxy::state_bytes_max);
+  auto bytes = isolation::from_descriptor(message.descriptors[0].get(), PluginProxy::state_bytes_max);
   if (!bytes) return broken(bytes.error().message.c_str());
   const auto number = [&message](const char* name) {
     const auto found = message.body.find(name);
@@ -336,15 +336,15 @@ void WorkerInstance::listen() {
     Message message;
     const auto received = channel_->receive(message, look_every, attempts_ ? attempts_->fd() : -1);
     answer_attempts();
-    if (received == worker::Channel::Received::ended) break;
-    if (received == worker::Channel::Received::message) {
+    if (received == isolation::Channel::Received::ended) break;
+    if (received == isolation::Channel::Received::message) {
       heard = Clock::now();
       hear(std::move(message));
       // Who floods waits: its end of the channel fills up.
       if (!message_limit_.allow(heard)) std::this_thread::sleep_for(look_every / 10);
     }
     // Whoever else may hold its socket, a child of its, say: a process that has ended says nothing more.
-    if (received == worker::Channel::Received::nothing && has_ended()) break;
+    if (received == isolation::Channel::Received::nothing && has_ended()) break;
     look_for_silence(heard);
   }
   reap();
@@ -377,7 +377,7 @@ void WorkerInstance::hear(Message message) {
   } else if (what == "checkpoint") {
     keep_checkpoint(message);
   } else if (what == "fault") {
-    Error error = worker::error_from(message.body.value("error", Json::object()));
+    Error error = isolation::error_from(message.body.value("error", Json::object()));
     // A crash costs this process only: it may start again.
     if (error.kind == ErrorKind::crashed) error.kind = ErrorKind::failed;
     {
@@ -401,7 +401,7 @@ void WorkerInstance::hear_sandboxed(Message& message) {
     spdlog::warn("reader {}: its sandbox is incomplete, this kernel lacks: {}", spec_.reader,
                  clean_text(lacks->dump(), 1000));
   if (message.descriptors.empty()) return;
-  worker::SandboxLimits paths;
+  isolation::SandboxLimits paths;
   paths.read = workers_.sandbox.read;
   paths.read.push_back(library_->copy());
   paths.write = workers_.sandbox.write;
@@ -526,4 +526,4 @@ void WorkerInstance::end(const siginfo_t& how) {
   if (is_fault) on_fault_();
 }
 
-}  // namespace perch::readers
+}  // namespace perch::instances

@@ -24,7 +24,7 @@
 #include "isolation/sandbox.hpp"
 #include "plugin/plugin_library.hpp"
 
-namespace perch::readers {
+namespace perch::instances {
 
 /// Thread safety: as Instance says. A thread of its own listens to the process.
 ///
@@ -45,8 +45,8 @@ class WorkerInstance final : public Instance {
     bool is_trial = false;  ///< what it publishes and logs goes nowhere
   };
 
-  WorkerInstance(const HostParts& host, const WorkersSpec& workers, std::shared_ptr<PluginLibrary> library,
-                 Spec spec, Nanoseconds callback_deadline);
+  WorkerInstance(const HostParts& host, const WorkersSpec& workers,
+                 std::shared_ptr<plugin::PluginLibrary> library, Spec spec, Nanoseconds callback_deadline);
   ~WorkerInstance() override;
 
   Result<void> create(Nanoseconds wait) override;
@@ -72,20 +72,20 @@ class WorkerInstance final : public Instance {
 
  private:
   Result<void> spawn();
-  Result<worker::Message> call(worker::Json order, std::vector<int> descriptors, Nanoseconds wait,
-                               const char* what);
+  Result<isolation::Message> call(isolation::Json order, std::vector<int> descriptors, Nanoseconds wait,
+                                  const char* what);
   void post(const char* order);
-  Result<SavedState> state_from(worker::Message& message);
+  Result<SavedState> state_from(isolation::Message& message);
   Result<void> give_state(const char* order, const std::optional<SavedState>& state, Nanoseconds wait,
                           const char* what);
 
   // On listener_:
   void listen();
-  void hear(worker::Message message);
-  void hear_log(const worker::Json& message);
-  void hear_sandboxed(worker::Message& message);
+  void hear(isolation::Message message);
+  void hear_log(const isolation::Json& message);
+  void hear_sandboxed(isolation::Message& message);
   void answer_attempts();
-  void keep_checkpoint(worker::Message& message);
+  void keep_checkpoint(isolation::Message& message);
   void look_for_silence(std::chrono::steady_clock::time_point heard);
   void look_at_memory();
   void tell_breach(const std::string& what);
@@ -96,7 +96,7 @@ class WorkerInstance final : public Instance {
 
   const Spec spec_;
   const WorkersSpec workers_;
-  const std::shared_ptr<PluginLibrary> library_;
+  const std::shared_ptr<plugin::PluginLibrary> library_;
   const tables::Catalog& catalog_;
   tree::ReadSide& reads_;
   EventHub& events_;
@@ -108,7 +108,7 @@ class WorkerInstance final : public Instance {
   // Constant after create.
   pid_t pid_ = 0;
   UniqueFd pidfd_;
-  std::optional<worker::Channel> channel_;
+  std::optional<isolation::Channel> channel_;
   std::thread listener_;
 
   // Of the listener.
@@ -116,7 +116,7 @@ class WorkerInstance final : public Instance {
   RateLimit event_limit_{10'000, 20'000};
   RateLimit log_limit_{200, 1000};
   RateLimit attempt_limit_{20, 50};
-  std::optional<worker::Attempts> attempts_;
+  std::optional<isolation::Attempts> attempts_;
   bool told_memory_ = false;
 
   mutable std::mutex mutex_;  // guards what follows
@@ -125,7 +125,7 @@ class WorkerInstance final : public Instance {
   UniqueFd arena_, slot_page_;         // until the process has them
   std::uint64_t ticket_ = 0;           // of the last order
   std::uint64_t answered_ticket_ = 0;  // of the last answer
-  worker::Message answer_;
+  isolation::Message answer_;
   std::optional<SavedState> checkpoint_;
   std::optional<Error> fault_;
   std::string killed_for_;  // why it was killed
@@ -134,4 +134,4 @@ class WorkerInstance final : public Instance {
   bool ended_ = false;
 };
 
-}  // namespace perch::readers
+}  // namespace perch::instances

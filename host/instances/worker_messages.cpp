@@ -6,10 +6,10 @@
 #include "base/text.hpp"
 #include "instances/host_services.hpp"
 
-namespace perch::readers {
+namespace perch::instances {
 namespace {
 
-using worker::Json;
+using isolation::Json;
 
 /// Integers only: what becomes of a fraction out of range is anybody's guess.
 template <class Number>
@@ -112,4 +112,4 @@ Event event_from(const Json& message, const std::string& reader, std::uint64_t g
   return event;
 }
 
-}  // namespace perch::readers
+}  // namespace perch::instances

@@ -5,15 +5,15 @@
 #include "instances/live_stats.hpp"
 #include "isolation/channel.hpp"
 
-namespace perch::readers {
+namespace perch::instances {
 
-worker::Json stats_message(const LiveStats& stats);
+isolation::Json stats_message(const LiveStats& stats);
 /// What stats_message said, and when the function began that runs now. Members that are missing, or are no
 /// numbers, are 0: it comes from a process that nobody trusts.
-ReaderStatus stats_from(const worker::Json& message, std::int64_t& callback_began_ns);
+ReaderStatus stats_from(const isolation::Json& message, std::int64_t& callback_began_ns);
 
-worker::Json event_message(const Event& event);
+isolation::Json event_message(const Event& event);
 /// As `reader`'s, whatever the message says.
-Event event_from(const worker::Json& message, const std::string& reader, std::uint64_t generation);
+Event event_from(const isolation::Json& message, const std::string& reader, std::uint64_t generation);
 
-}  // namespace perch::readers
+}  // namespace perch::instances

@@ -2,7 +2,7 @@
 
 #include <system_error>
 
-namespace perch::readers {
+namespace perch::instances {
 
 std::vector<std::string> missing_paths(const SandboxSpec& sandbox) {
   std::vector<std::string> missing;
@@ -20,4 +20,4 @@ std::vector<std::string> missing_paths(const SandboxSpec& sandbox) {
   return missing;
 }
 
-}  // namespace perch::readers
+}  // namespace perch::instances

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-namespace perch::readers {
+namespace perch::instances {
 
 /// What a worker may do beside reading the tree. All of it but `is_on` is the config's.
 struct SandboxSpec {
@@ -36,4 +36,4 @@ struct TrialSpec {
   bool operator==(const TrialSpec&) const = default;
 };
 
-}  // namespace perch::readers
+}  // namespace perch::instances

@@ -18,7 +18,7 @@
 #include "base/bounded_json.hpp"
 #include "base/descriptor_message.hpp"
 
-namespace perch::worker {
+namespace perch::isolation {
 namespace {
 
 constexpr std::size_t message_bytes_max = std::size_t{4} << 20;
@@ -170,4 +170,4 @@ Error error_from(const Json& json) {
   return error;
 }
 
-}  // namespace perch::worker
+}  // namespace perch::isolation

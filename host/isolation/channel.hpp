@@ -15,7 +15,7 @@
 #include "base/result.hpp"
 #include "base/unique_fd.hpp"
 
-namespace perch::worker {
+namespace perch::isolation {
 
 using Json = nlohmann::json;
 
@@ -67,4 +67,4 @@ Json to_json(const Error& error);
 /// Of anything: it may come from a process that nobody trusts. What is missing, or no text, is left empty.
 Error error_from(const Json& json);
 
-}  // namespace perch::worker
+}  // namespace perch::isolation

@@ -20,7 +20,7 @@
 
 #include "base/units.hpp"
 
-namespace perch::worker {
+namespace perch::isolation {
 namespace {
 
 /// What a plugin, its libraries and the worker around it need to compute, to wait, and to talk to the host.
@@ -263,4 +263,4 @@ std::string Attempts::answer_next() {
   return told;
 }
 
-}  // namespace perch::worker
+}  // namespace perch::isolation

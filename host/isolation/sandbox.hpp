@@ -14,7 +14,7 @@
 #include "base/result.hpp"
 #include "base/unique_fd.hpp"
 
-namespace perch::worker {
+namespace perch::isolation {
 
 struct SandboxLimits {
   std::vector<std::filesystem::path> read;   ///< beside the libraries' folders
@@ -57,4 +57,4 @@ class Attempts {
 /// Where libraries come from: every worker may read these.
 std::vector<std::filesystem::path> library_paths();
 
-}  // namespace perch::worker
+}  // namespace perch::isolation

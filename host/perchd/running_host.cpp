@@ -21,7 +21,7 @@ constexpr auto readers_last_look_max = 2s;
 constexpr auto readers_no_progress_max = 60s;
 
 /// Whether the reader will still take commits.
-bool is_alive(const readers::ReaderStatus& reader) {
+bool is_alive(const instances::ReaderStatus& reader) {
   return reader.state == "running" || reader.state == "swapping" || reader.state == "probation" ||
          reader.state == "restarting";
 }
@@ -75,7 +75,7 @@ RunningHost::RunningHost(Config config, tables::Catalog catalog, std::unique_ptr
       &processes_);
   ingest_ = std::make_unique<ingest::Ingest>(*store_, catalog_, config_.ingest, [this] {
     readers_->drop_checkpoints();  // what they hold is the first thing to do without
-    return readers::who_retains(readers::pinned_versions(store_->retained_versions(), readers_->pins()));
+    return instances::who_retains(instances::pinned_versions(store_->retained_versions(), readers_->pins()));
   });
   server_ = std::make_unique<control::Server>(
       control::Host{
@@ -122,7 +122,7 @@ void RunningHost::log_started() const {
 bool RunningHost::readers_caught_up() const {
   const tree::Version last = store_->reads().published_version();
   const auto readers = readers_->readers();
-  return std::all_of(readers.begin(), readers.end(), [last](const readers::ReaderStatus& reader) {
+  return std::all_of(readers.begin(), readers.end(), [last](const instances::ReaderStatus& reader) {
     return !is_alive(reader) || reader.version >= last;
   });
 }

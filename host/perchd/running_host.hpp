@@ -62,8 +62,8 @@ class RunningHost {
   std::function<Result<Config>()> read_again_;
   tables::Catalog catalog_;
   const std::unique_ptr<tree::Store> store_;
-  readers::EventHub events_;
-  readers::ReaderProcesses processes_;
+  instances::EventHub events_;
+  instances::ReaderProcesses processes_;
   std::unique_ptr<readers::ReaderManager> readers_;
   std::unique_ptr<ingest::Ingest> ingest_;
   std::unique_ptr<control::Server> server_;

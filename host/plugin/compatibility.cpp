@@ -3,7 +3,7 @@
 #include "perch/plugin.h"
 #include "plugin/manifest.hpp"
 
-namespace perch::readers {
+namespace perch::plugin {
 namespace {
 
 /// The interface grows at its end: a plugin built with more of it may call what this host does not have.
@@ -35,4 +35,4 @@ std::vector<tables::TablePtr> bound_tables(const Manifest& manifest, const table
   return bound;
 }
 
-}  // namespace perch::readers
+}  // namespace perch::plugin

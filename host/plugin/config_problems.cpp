@@ -8,7 +8,7 @@
 #include "base/text.hpp"
 #include "plugin/schema_rules.hpp"
 
-namespace perch::readers {
+namespace perch::plugin {
 namespace {
 
 using Json = nlohmann::json;
@@ -384,4 +384,4 @@ ConfigProblems find_config_problems(const Json& schema, const Json& config, cons
   return Finder(schema, matches).find(config);
 }
 
-}  // namespace perch::readers
+}  // namespace perch::plugin

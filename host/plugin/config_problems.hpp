@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-namespace perch::readers {
+namespace perch::plugin {
 
 struct ConfigProblems {
   /// One line each, e.g. `config.top: must be at most 100, not 1000 (how many processes)`.
@@ -22,4 +22,4 @@ using MatchesPattern = std::function<bool(const std::string& pattern, const std:
 ConfigProblems find_config_problems(const nlohmann::json& schema, const nlohmann::json& config,
                                     const MatchesPattern& matches);
 
-}  // namespace perch::readers
+}  // namespace perch::plugin

@@ -15,7 +15,7 @@
 #include "plugin/config_problems.hpp"
 #include "plugin/schema_rules.hpp"
 
-namespace perch::readers {
+namespace perch::plugin {
 namespace {
 
 using Json = nlohmann::json;
@@ -123,4 +123,4 @@ Result<void> check_config(const Manifest& manifest, const std::string& config) {
               std::move(problems));
 }
 
-}  // namespace perch::readers
+}  // namespace perch::plugin

@@ -11,7 +11,7 @@
 #include "base/result.hpp"
 #include "plugin/manifest.hpp"
 
-namespace perch::readers {
+namespace perch::plugin {
 
 /// Immutable; thread safe. Reads no file and asks no network, whatever `$ref` says.
 class ConfigSchema {
@@ -31,4 +31,4 @@ class ConfigSchema {
 /// `usage`, with one detail line per problem; `refused` when the schema itself cannot be used.
 Result<void> check_config(const Manifest& manifest, const std::string& config);
 
-}  // namespace perch::readers
+}  // namespace perch::plugin

@@ -6,7 +6,7 @@
 
 #include "elf/elf_functions.hpp"
 
-namespace perch::readers {
+namespace perch::plugin {
 namespace {
 
 tl::unexpected<Error> refuse_entry(const std::string& what) {
@@ -26,24 +26,24 @@ std::array<std::uint64_t, 7> functions_of(const perch_plugin_api& entry) {
 
 class MemoryInFile final : public EntryMemory {
  public:
-  explicit MemoryInFile(const ElfImage& image) : image_(image) {}
+  explicit MemoryInFile(const elf::ElfImage& image) : image_(image) {}
   bool is_code(std::uint64_t address) const override { return image_.is_code(address); }
   std::optional<std::string> bytes(std::uint64_t address, std::uint64_t size) const override {
     return image_.bytes(address, size);
   }
 
  private:
-  const ElfImage& image_;
+  const elf::ElfImage& image_;
 };
 
 /// The struct as the loader will leave it, but for the library's address.
-Result<perch_plugin_api> relocated(const ElfLibrary& library, const Elf64_Sym& symbol) {
+Result<perch_plugin_api> relocated(const elf::ElfLibrary& library, const Elf64_Sym& symbol) {
   const auto bytes = library.image().bytes(symbol.st_value, entry_bytes_min);
   if (!bytes) return refuse_entry("reaches beyond its segment");
   perch_plugin_api entry{};
   std::memcpy(&entry, bytes->data(), entry_bytes_min);
   for (std::size_t at = 0; at < entry_bytes_min; at += sizeof(void*)) {
-    const ElfRelocation* const relocation = relocation_at(library.relocations(), symbol.st_value + at);
+    const elf::ElfRelocation* const relocation = relocation_at(library.relocations(), symbol.st_value + at);
     const bool is_pointer =
         at == offsetof(perch_plugin_api, manifest) || at >= offsetof(perch_plugin_api, create);
     if (!is_pointer && relocation != nullptr) return refuse_entry("has a pointer where a number must be");
@@ -60,13 +60,13 @@ Result<perch_plugin_api> relocated(const ElfLibrary& library, const Elf64_Sym& s
 }
 
 /// Functions begin where the compiler says that they do: none of the entry's lies within another, or between.
-Result<void> check_functions(const perch_plugin_api& entry, const ElfImage& image) {
-  const ElfFunctions functions(image);
+Result<void> check_functions(const perch_plugin_api& entry, const elf::ElfImage& image) {
+  const elf::ElfFunctions functions(image);
   std::size_t known = 0;
   for (const std::uint64_t function : functions_of(entry)) {
     const auto place = functions.place_of(function);
-    if (place == ElfFunctions::Place::inside) return refuse_entry("names a place within a function");
-    known += place == ElfFunctions::Place::start ? 1 : 0;
+    if (place == elf::ElfFunctions::Place::inside) return refuse_entry("names a place within a function");
+    known += place == elf::ElfFunctions::Place::start ? 1 : 0;
   }
   if (known != 0 && known != functions_of(entry).size())
     return refuse_entry("names a place that is no function");
@@ -99,7 +99,7 @@ Result<void> check_entry(const perch_plugin_api& entry, const Manifest& manifest
   return {};
 }
 
-Result<void> check_entry_in_file(const ElfLibrary& library, const Manifest& manifest) {
+Result<void> check_entry_in_file(const elf::ElfLibrary& library, const Manifest& manifest) {
   const auto& symbols = library.symbols();
   const auto symbol = std::find_if(symbols.begin(), symbols.end(), [&](const Elf64_Sym& each) {
     return each.st_shndx != SHN_UNDEF && library.name_of(each) == PERCH_PLUGIN_SYMBOL;
@@ -121,12 +121,12 @@ Result<void> check_entry_in_file(const ElfLibrary& library, const Manifest& mani
   return check_functions(*entry, library.image());
 }
 
-Result<void> check_loadable(const ElfFile& file, const Manifest& manifest) {
-  const auto library = ElfLibrary::read(file);
+Result<void> check_loadable(const elf::ElfFile& file, const Manifest& manifest) {
+  const auto library = elf::ElfLibrary::read(file);
   if (!library) return fail(library.error());
   auto checked = check_entry_in_file(*library, manifest);
   if (!checked) checked.error().message = file.name() + ": " + checked.error().message;
   return checked;
 }
 
-}  // namespace perch::readers
+}  // namespace perch::plugin

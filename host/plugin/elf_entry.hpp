@@ -11,7 +11,7 @@
 #include "perch/plugin.h"
 #include "plugin/manifest.hpp"
 
-namespace perch::readers {
+namespace perch::plugin {
 
 /// perch_plugin in version 1 of the interface. Later ones add members behind these: a larger struct is a
 /// newer plugin of the same interface.
@@ -34,10 +34,10 @@ class EntryMemory {
 Result<void> check_entry(const perch_plugin_api& entry, const Manifest& manifest, const EntryMemory& memory);
 
 /// The same for what perch_plugin will be once it is loaded. It must be constant data.
-Result<void> check_entry_in_file(const ElfLibrary& library, const Manifest& manifest);
+Result<void> check_entry_in_file(const elf::ElfLibrary& library, const Manifest& manifest);
 
 /// All that can be known of a plugin before its code runs: whether the loader can follow everything in it,
 /// and its entry. Errors name the file.
-Result<void> check_loadable(const ElfFile& file, const Manifest& manifest);
+Result<void> check_loadable(const elf::ElfFile& file, const Manifest& manifest);
 
-}  // namespace perch::readers
+}  // namespace perch::plugin

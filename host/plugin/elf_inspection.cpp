@@ -3,12 +3,12 @@
 #include "elf/elf_kind.hpp"
 #include "plugin/elf_entry.hpp"
 
-namespace perch::readers {
+namespace perch::plugin {
 
 Result<Inspection> inspect_file(const std::filesystem::path& path) {
-  const auto opened = open_regular(path, 0);
+  const auto opened = elf::open_regular(path, 0);
   if (!opened) return fail(opened.error());
-  const auto file = ElfFile::open(opened->fd.get(), path);
+  const auto file = elf::ElfFile::open(opened->fd.get(), path);
   if (!file) return fail(file.error());
   auto manifest = read_manifest(*file);
   if (!manifest) return fail(manifest.error());
@@ -16,7 +16,7 @@ Result<Inspection> inspect_file(const std::filesystem::path& path) {
   Inspection inspection;
   inspection.manifest = std::move(*manifest);
   inspection.build_id = file->build_id();
-  const auto library = ElfLibrary::read(*file);
+  const auto library = elf::ElfLibrary::read(*file);
   if (!library) {
     inspection.refusal = library.error().message;
     return inspection;
@@ -58,4 +58,4 @@ nlohmann::ordered_json to_json(const Inspection& inspection) {
   return json;
 }
 
-}  // namespace perch::readers
+}  // namespace perch::plugin

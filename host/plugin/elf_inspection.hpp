@@ -10,7 +10,7 @@
 #include "base/result.hpp"
 #include "plugin/manifest.hpp"
 
-namespace perch::readers {
+namespace perch::plugin {
 
 struct Inspection {
   Manifest manifest;
@@ -29,4 +29,4 @@ Result<Inspection> inspect_file(const std::filesystem::path& path);
 /// The members that `perch inspect --json` and reader.inspect share.
 nlohmann::ordered_json to_json(const Inspection& inspection);
 
-}  // namespace perch::readers
+}  // namespace perch::plugin

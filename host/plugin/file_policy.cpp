@@ -8,7 +8,7 @@
 
 #include <cerrno>
 
-namespace perch::readers {
+namespace perch::plugin {
 namespace {
 
 namespace fs = std::filesystem;
@@ -87,18 +87,18 @@ Result<void> check_folders_to(int fd, const fs::path& folder) {
 
 }  // namespace
 
-Result<RegularFile> open_trusted(const fs::path& path, const fs::path& watched_folder) {
+Result<elf::RegularFile> open_trusted(const fs::path& path, const fs::path& watched_folder) {
   const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
   const bool is_watched =
       !watched_folder.empty() && folder.lexically_normal() == watched_folder.lexically_normal();
-  Result<RegularFile> file;
+  Result<elf::RegularFile> file;
   if (is_watched && is_link(path)) {
     auto fd = open_link(path, folder);
     if (!fd) return fail(fd.error());
     if (auto checked = check_folders_to(fd->get(), folder); !checked) return fail(checked.error());
-    file = regular_file(std::move(*fd), path);
+    file = elf::regular_file(std::move(*fd), path);
   } else {
-    file = open_regular(path, O_NOFOLLOW);
+    file = elf::open_regular(path, O_NOFOLLOW);
   }
   if (!file) return file;
   if (auto checked = check_folder(folder); !checked) return fail(checked.error());
@@ -106,4 +106,4 @@ Result<RegularFile> open_trusted(const fs::path& path, const fs::path& watched_f
   return file;
 }
 
-}  // namespace perch::readers
+}  // namespace perch::plugin

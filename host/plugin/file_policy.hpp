@@ -7,7 +7,7 @@
 #include "base/result.hpp"
 #include "elf/elf_kind.hpp"
 
-namespace perch::readers {
+namespace perch::plugin {
 
 /// Opens a plugin file; what is looked at and what is returned is the same descriptor.
 ///
@@ -18,7 +18,7 @@ namespace perch::readers {
 ///
 /// (openat2(2) resolves the link; what it leads to is opened once, so that exchanging it later changes
 /// nothing.)
-Result<RegularFile> open_trusted(const std::filesystem::path& path,
-                                 const std::filesystem::path& watched_folder);
+Result<elf::RegularFile> open_trusted(const std::filesystem::path& path,
+                                      const std::filesystem::path& watched_folder);
 
-}  // namespace perch::readers
+}  // namespace perch::plugin

@@ -8,7 +8,7 @@
 #include "perch/plugin.h"
 #include "plugin/config_schema.hpp"
 
-namespace perch::readers {
+namespace perch::plugin {
 namespace {
 
 using Json = nlohmann::json;
@@ -218,7 +218,7 @@ Result<Manifest> parse_manifest(std::string_view text) {
   }
 }
 
-Result<Manifest> read_manifest(const ElfFile& file) {
+Result<Manifest> read_manifest(const elf::ElfFile& file) {
   auto note = file.find_note(PERCH_NOTE_SECTION, PERCH_NOTE_OWNER, PERCH_NOTE_TYPE, PERCH_MANIFEST_BYTES_MAX);
   if (!note) return fail(note.error());
   auto manifest = parse_manifest(note->text);
@@ -231,8 +231,8 @@ Result<Manifest> read_manifest(const ElfFile& file) {
 }
 
 Result<Manifest> read_manifest(int fd, const std::filesystem::path& name) {
-  const auto file = ElfFile::open(fd, name);
+  const auto file = elf::ElfFile::open(fd, name);
   return file ? read_manifest(*file) : fail(file.error());
 }
 
-}  // namespace perch::readers
+}  // namespace perch::plugin

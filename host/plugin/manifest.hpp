@@ -12,7 +12,11 @@
 #include "tables/catalog.hpp"
 #include "tables/fit.hpp"
 
-namespace perch::readers {
+namespace perch::elf {
+class ElfFile;
+}
+
+namespace perch::plugin {
 
 struct Manifest {
   std::uint32_t abi = 0;
@@ -31,10 +35,8 @@ struct Manifest {
 /// Ids of plugins match [a-z][a-z0-9_-]{0,63}.
 bool is_plugin_id(std::string_view text);
 
-class ElfFile;
-
 /// Reads the ELF note of a file (bounds-checked; nothing is mapped or executed). Errors name the file.
-Result<Manifest> read_manifest(const ElfFile& file);
+Result<Manifest> read_manifest(const elf::ElfFile& file);
 /// The same from an open file. Errors tell a text file, a truncated file, another machine's file and a
 /// library without a manifest apart, in words.
 Result<Manifest> read_manifest(int fd, const std::filesystem::path& name);
@@ -47,4 +49,4 @@ Result<void> check_compatible(const Manifest& manifest, const tables::Catalog& c
 /// The catalog's tables in the order of the manifest, which has been checked against it.
 std::vector<tables::TablePtr> bound_tables(const Manifest& manifest, const tables::Catalog& catalog);
 
-}  // namespace perch::readers
+}  // namespace perch::plugin

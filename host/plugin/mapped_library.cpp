@@ -10,7 +10,7 @@
 #include "base/unique_fd.hpp"
 #include "elf/elf_library.hpp"
 
-namespace perch::readers {
+namespace perch::plugin {
 namespace {
 
 bool loader_knows_name(const std::filesystem::path& path) {
@@ -52,8 +52,8 @@ MappedLibrary::MappedLibrary(const std::filesystem::path& path) {
       &search);
 }
 
-std::vector<CodeRange> MappedLibrary::code() const {
-  std::vector<CodeRange> ranges;
+std::vector<containment::CodeRange> MappedLibrary::code() const {
+  std::vector<containment::CodeRange> ranges;
   for (const Segment& segment : segments_) {
     if (segment.executable) ranges.push_back({segment.begin, segment.begin + segment.size});
   }
@@ -87,10 +87,10 @@ bool is_library_mapped(const std::filesystem::path& path) {
 std::string why_library_never_unmaps(const std::filesystem::path& path) {
   const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd) return {};
-  const auto file = ElfFile::open(fd.get(), path);
+  const auto file = elf::ElfFile::open(fd.get(), path);
   if (!file) return {};
-  const auto library = ElfLibrary::read(*file);
+  const auto library = elf::ElfLibrary::read(*file);
   return library ? library->why_never_unmapped() : std::string();
 }
 
-}  // namespace perch::readers
+}  // namespace perch::plugin

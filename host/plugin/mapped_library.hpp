@@ -11,7 +11,7 @@
 #include "containment/instance_guard.hpp"
 #include "plugin/elf_entry.hpp"
 
-namespace perch::readers {
+namespace perch::plugin {
 
 /// The segments of one loaded library. Valid while it stays loaded.
 class MappedLibrary final : public EntryMemory {
@@ -20,7 +20,7 @@ class MappedLibrary final : public EntryMemory {
   explicit MappedLibrary(const std::filesystem::path& path);
 
   bool is_listed() const noexcept { return !segments_.empty(); }
-  std::vector<CodeRange> code() const;
+  std::vector<containment::CodeRange> code() const;
 
   /// Whether the range is this library's and readable.
   bool holds(const void* at, std::uint64_t size) const;
@@ -42,4 +42,4 @@ bool is_library_mapped(const std::filesystem::path& path);
 /// What in the file keeps the loader from ever unmapping it, in words; "" when nothing does.
 std::string why_library_never_unmaps(const std::filesystem::path& path);
 
-}  // namespace perch::readers
+}  // namespace perch::plugin

@@ -13,7 +13,7 @@
 #include "plugin/elf_entry.hpp"
 #include "plugin/file_policy.hpp"
 
-namespace perch::readers {
+namespace perch::plugin {
 namespace {
 
 constexpr std::size_t block_bytes = std::size_t{256} << 10;
@@ -109,13 +109,13 @@ std::string hex(std::uint64_t number) {
 }  // namespace
 
 Result<PluginFile> PluginFile::open(const std::filesystem::path& path) {
-  auto opened = open_regular(path, O_NOFOLLOW);
+  auto opened = elf::open_regular(path, O_NOFOLLOW);
   return opened ? read(std::move(*opened), path) : fail(opened.error());
 }
 
 Result<PluginFile> PluginFile::open_trusted(const std::filesystem::path& path,
                                             const std::filesystem::path& watched_folder) {
-  auto opened = readers::open_trusted(path, watched_folder);
+  auto opened = plugin::open_trusted(path, watched_folder);
   return opened ? read(std::move(*opened), path) : fail(opened.error());
 }
 
@@ -129,7 +129,7 @@ Result<PluginFile> PluginFile::open_copy(const std::filesystem::path& copy) {
   return file;
 }
 
-Result<PluginFile> PluginFile::read(RegularFile opened, const std::filesystem::path& path) {
+Result<PluginFile> PluginFile::read(elf::RegularFile opened, const std::filesystem::path& path) {
   PluginFile file;
   file.path_ = path;
   if (opened.size > bytes_max) return fail(ErrorKind::refused, path.string() + " is larger than 1 GiB");
@@ -169,7 +169,7 @@ Result<std::filesystem::path> PluginFile::copy_to(const std::filesystem::path& f
 
 /// Whoever writes the file in place can change it behind a check; nobody writes the copy.
 Result<void> PluginFile::check_content(int copy) const {
-  const auto file = ElfFile::open(copy, path_);
+  const auto file = elf::ElfFile::open(copy, path_);
   if (!file) return fail(file.error());
   const auto manifest = read_manifest(*file);
   if (!manifest) return fail(manifest.error());
@@ -190,4 +190,4 @@ Result<void> PluginFile::check_copy(const std::filesystem::path& copy) const {
   return {};
 }
 
-}  // namespace perch::readers
+}  // namespace perch::plugin

@@ -13,7 +13,7 @@
 #include "elf/elf_kind.hpp"
 #include "plugin/manifest.hpp"
 
-namespace perch::readers {
+namespace perch::plugin {
 
 /// Not thread safe.
 class PluginFile {
@@ -55,7 +55,7 @@ class PluginFile {
     timespec changed{};
   };
 
-  static Result<PluginFile> read(RegularFile opened, const std::filesystem::path& path);
+  static Result<PluginFile> read(elf::RegularFile opened, const std::filesystem::path& path);
   Result<void> check_content(int copy) const;
 
   std::filesystem::path path_;
@@ -65,4 +65,4 @@ class PluginFile {
   Identity copy_;
 };
 
-}  // namespace perch::readers
+}  // namespace perch::plugin

@@ -11,7 +11,7 @@
 
 #include "base/log.hpp"
 
-namespace perch::readers {
+namespace perch::plugin {
 namespace {
 
 constexpr auto quiet_time = std::chrono::milliseconds(50);
@@ -138,4 +138,4 @@ std::optional<PluginFolder::Time> PluginFolder::next_due() const {
   return next;
 }
 
-}  // namespace perch::readers
+}  // namespace perch::plugin

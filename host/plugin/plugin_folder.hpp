@@ -12,7 +12,7 @@
 #include "base/result.hpp"
 #include "base/unique_fd.hpp"
 
-namespace perch::readers {
+namespace perch::plugin {
 
 /// inotify(7): closed after write, moved in or out, deleted; everything is looked at again when the kernel's
 /// queue overflowed or the folder itself went and came back. Only *.so; names that start with . # ~ are
@@ -62,4 +62,4 @@ class PluginFolder {
   std::set<std::string> known_;  // names that were taken and may be there
 };
 
-}  // namespace perch::readers
+}  // namespace perch::plugin

@@ -10,7 +10,7 @@
 #include "containment/crash_signals.hpp"
 #include "plugin/mapped_library.hpp"
 
-namespace perch::readers {
+namespace perch::plugin {
 namespace {
 
 /// Boost closes a library with its last handle; this one is never destroyed (invariant 3).
@@ -61,7 +61,7 @@ Result<std::unique_ptr<PluginLibrary>> PluginLibrary::load(const PluginFile& fil
   // nothing of each other.
   {
     const std::string label = self->label();
-    const LoadingScope loading(label);
+    const containment::LoadingScope loading(label);
     self->library_.load(self->copy_, dll::load_mode::rtld_now | dll::load_mode::rtld_local, error);
   }
   if (error) {
@@ -109,7 +109,7 @@ std::string PluginLibrary::unload() {
   api_ = nullptr;
   {
     const std::string name = label();
-    const LoadingScope unloading(name);
+    const containment::LoadingScope unloading(name);
     library_.unload();
   }
   std::string held;
@@ -128,4 +128,4 @@ PluginLibrary::~PluginLibrary() {
   if (library_.is_loaded()) keep_for_good(std::move(library_));
 }
 
-}  // namespace perch::readers
+}  // namespace perch::plugin

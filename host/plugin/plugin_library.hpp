@@ -13,7 +13,7 @@
 #include "plugin/manifest.hpp"
 #include "plugin/plugin_file.hpp"
 
-namespace perch::readers {
+namespace perch::plugin {
 
 enum class CopyOwner { library, somebody_else };
 
@@ -48,9 +48,9 @@ class PluginLibrary {
   bool is_left_to_workers() const noexcept { return !library_.is_loaded(); }
   const Manifest& manifest() const noexcept { return manifest_; }
   /// Where its code lies in memory.
-  const std::vector<CodeRange>& code() const noexcept { return code_; }
+  const std::vector<containment::CodeRange>& code() const noexcept { return code_; }
   /// Those that it made, of all its instances. It must not be unloaded while there are any.
-  const std::shared_ptr<PluginThreads>& threads() const noexcept { return threads_; }
+  const std::shared_ptr<containment::PluginThreads>& threads() const noexcept { return threads_; }
   /// "vwap 1.0.0, generation 3"
   std::string label() const;
   std::uint64_t generation() const noexcept { return generation_; }
@@ -72,11 +72,11 @@ class PluginLibrary {
   Manifest manifest_;
   std::uint64_t generation_ = 0;
   std::uint64_t content_hash_ = 0;
-  std::vector<CodeRange> code_;
-  const std::shared_ptr<PluginThreads> threads_ = std::make_shared<PluginThreads>();
+  std::vector<containment::CodeRange> code_;
+  const std::shared_ptr<containment::PluginThreads> threads_ = std::make_shared<containment::PluginThreads>();
   std::filesystem::path source_;
   std::filesystem::path copy_;
   CopyOwner owner_ = CopyOwner::library;
 };
 
-}  // namespace perch::readers
+}  // namespace perch::plugin

@@ -8,7 +8,7 @@
 #include "base/nearest_name.hpp"
 #include "base/text.hpp"
 
-namespace perch::readers {
+namespace perch::plugin {
 namespace {
 
 using Json = nlohmann::json;
@@ -399,4 +399,4 @@ Result<UsableSchema> check_schema_rules(Json schema) {
   return usable;
 }
 
-}  // namespace perch::readers
+}  // namespace perch::plugin

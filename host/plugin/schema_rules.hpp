@@ -8,7 +8,7 @@
 
 #include "base/result.hpp"
 
-namespace perch::readers {
+namespace perch::plugin {
 
 /// What config schemas may cost. Patterns are matched breadth-first: in a time that is bounded by their
 /// sizes, and with a stack that does not grow with the text.
@@ -38,4 +38,4 @@ std::size_t matched_bytes_max_of(const std::string& pattern);
 /// The schema that a checked one refers to, or itself.
 const nlohmann::json& follow_ref(const nlohmann::json& root, const nlohmann::json& schema);
 
-}  // namespace perch::readers
+}  // namespace perch::plugin

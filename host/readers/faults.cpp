@@ -70,16 +70,17 @@ void Lifecycle::handle_fault(Reader& reader, const Error& cause) {
 
 /// Before its instance ends: what the next one may begin from.
 void Lifecycle::keep_checkpoint_of(Reader& reader) {
-  const Instance* const instance = reader.generation.instance.get();
+  const instances::Instance* const instance = reader.generation.instance.get();
   auto saved = instance != nullptr ? instance->checkpoint() : std::nullopt;
   if (!saved) return;  // it has begun from none, or could not take the reader's over
   reader.checkpoint = Checkpoint{std::move(*saved), instance->stats()};
 }
 
 /// What an instance of this plugin can begin from, if anything.
-std::optional<SavedState> Lifecycle::usable_checkpoint(const Reader& reader, const Manifest& next) const {
+std::optional<instances::SavedState> Lifecycle::usable_checkpoint(const Reader& reader,
+                                                                  const plugin::Manifest& next) const {
   if (!reader.checkpoint) return std::nullopt;
-  const SavedState& state = reader.checkpoint->state;
+  const instances::SavedState& state = reader.checkpoint->state;
   if (state.state_version >= next.state_oldest && state.state_version <= next.state_version) return state;
   spdlog::warn("reader {}: plugin {} {} cannot restore its checkpoint (state version {}): it starts afresh",
                reader.spec.name, next.id, next.version, state.state_version);
@@ -102,7 +103,7 @@ void Lifecycle::restart(Reader& reader) {
                 "from version " + std::to_string(from) + ", after: " + reader.last_error, reader.file);
 }
 
-void Lifecycle::enable(const std::string& name, const Done<ReaderStatus>& done) {
+void Lifecycle::enable(const std::string& name, const Done<instances::ReaderStatus>& done) {
   const auto found = find(name);
   if (!found) return done(fail(found.error()));
   Reader& reader = **found;
@@ -127,7 +128,7 @@ void Lifecycle::enable(const std::string& name, const Done<ReaderStatus>& done) 
 /// For a reader of which nothing runs. On failure it is as it was.
 Result<void> Lifecycle::start_from_file(Reader& reader) {
   const std::string& name = reader.spec.name;
-  auto file = PluginFile::open_trusted(reader.file, spec_.folder);
+  auto file = plugin::PluginFile::open_trusted(reader.file, spec_.folder);
   if (!file) return fail(file.error());
   if (file->manifest().id != reader.spec.plugin) {
     return fail(ErrorKind::refused, reader.file.string() + " is plugin " + file->manifest().id +
@@ -135,7 +136,7 @@ Result<void> Lifecycle::start_from_file(Reader& reader) {
   }
   if (auto fits = check_compatible(file->manifest(), host_.catalog); !fits) return fits;
   if (auto fits = check_config(file->manifest(), reader.spec.config); !fits) return fits;
-  StepTimer timer;
+  instances::StepTimer timer;
   auto generation = load_generation(*file, reader.spec, std::nullopt, timer);
   if (!generation) return fail(generation.error());
   const auto from = usable_checkpoint(reader, file->manifest());

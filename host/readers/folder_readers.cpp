@@ -86,7 +86,7 @@ void FolderReaders::look_at_file(const std::string& name) {
     postponed_.insert(name);
     return;
   }
-  auto file = PluginFile::open_trusted(path, spec_.folder);
+  auto file = plugin::PluginFile::open_trusted(path, spec_.folder);
   if (!file) {
     if (file.error().kind == ErrorKind::not_found) return look_at_removed(name);
     return refuse(name, file.error());
@@ -103,7 +103,7 @@ void FolderReaders::look_at_file(const std::string& name) {
   }
 }
 
-Result<void> FolderReaders::check(const std::string& name, const PluginFile& file,
+Result<void> FolderReaders::check(const std::string& name, const plugin::PluginFile& file,
                                   const std::vector<std::string>& readers) const {
   const std::string& id = file.manifest().id;
   for (const std::string& reader : readers) {
@@ -187,7 +187,7 @@ std::string FolderReaders::start_missing(const std::string& name) {
   std::string problem;
   for (const InstanceSpec& instance : wanted_of(files_[name].plugin)) {
     if (lifecycle_.readers().contains(instance.name)) continue;
-    auto file = PluginFile::open_trusted(spec_.folder / name, spec_.folder);
+    auto file = plugin::PluginFile::open_trusted(spec_.folder / name, spec_.folder);
     Result<void> running = file ? lifecycle_.keep_running(std::move(*file), instance) : fail(file.error());
     if (!running)
       problem +=
@@ -196,7 +196,7 @@ std::string FolderReaders::start_missing(const std::string& name) {
   return problem;
 }
 
-Result<void> FolderReaders::start_readers(const std::string& name, const PluginFile& file) {
+Result<void> FolderReaders::start_readers(const std::string& name, const plugin::PluginFile& file) {
   for (const InstanceSpec& instance : wanted_of(file.manifest().id)) {
     if (const auto found = lifecycle_.readers().find(instance.name); found != lifecycle_.readers().end()) {
       files_[name].waits_for = instance.name;
@@ -209,14 +209,14 @@ Result<void> FolderReaders::start_readers(const std::string& name, const PluginF
                         : "unload it first with `perch unload " + instance.name + "`"));
     }
     // Every reader has a generation of its own, copied from a descriptor of its own.
-    auto again = PluginFile::open_trusted(file.path(), spec_.folder);
+    auto again = plugin::PluginFile::open_trusted(file.path(), spec_.folder);
     if (!again) return fail(again.error());
     if (auto running = lifecycle_.keep_running(std::move(*again), instance); !running) return running;
   }
   return {};
 }
 
-void FolderReaders::swap_readers(const std::string& name, const PluginFile& file,
+void FolderReaders::swap_readers(const std::string& name, const plugin::PluginFile& file,
                                  const std::vector<std::string>& readers) {
   const auto hash = file.hash_now();
   for (const std::string& reader_name : readers) {
@@ -244,10 +244,10 @@ void FolderReaders::refuse(const std::string& name, const Error& error) {
 }
 
 void FolderReaders::show_refused() {
-  std::vector<ReaderStatus> others;
+  std::vector<instances::ReaderStatus> others;
   for (const InstanceSpec& instance : spec_.instances) {
     if (lifecycle_.readers().contains(instance.name)) continue;
-    ReaderStatus status;
+    instances::ReaderStatus status;
     status.name = instance.name;
     status.plugin = instance.plugin;
     status.config = instance.config;
@@ -264,7 +264,7 @@ void FolderReaders::show_refused() {
         !readers_of(spec_.folder / name).empty()) {
       continue;
     }
-    ReaderStatus status;
+    instances::ReaderStatus status;
     status.name = stem(name);
     status.plugin = file.plugin;
     status.state = "refused";

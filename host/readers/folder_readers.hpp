@@ -46,12 +46,13 @@ class FolderReaders {
 
   void look_at_file(const std::string& name);
   void look_at_removed(const std::string& name);
-  Result<void> check(const std::string& name, const PluginFile& file,
+  Result<void> check(const std::string& name, const plugin::PluginFile& file,
                      const std::vector<std::string>& readers) const;
   bool stands_for(const std::string& name, const File& file, const std::string& plugin) const;
   bool can_have_its_turn(const std::string& name, const File& file) const;
-  Result<void> start_readers(const std::string& name, const PluginFile& file);
-  void swap_readers(const std::string& name, const PluginFile& file, const std::vector<std::string>& readers);
+  Result<void> start_readers(const std::string& name, const plugin::PluginFile& file);
+  void swap_readers(const std::string& name, const plugin::PluginFile& file,
+                    const std::vector<std::string>& readers);
   void refuse(const std::string& name, const Error& error);
   std::vector<InstanceSpec> wanted_of(const std::string& plugin) const;
   std::string start_missing(const std::string& name);

@@ -13,16 +13,17 @@ namespace perch::readers {
 namespace {
 
 /// By their ids. Files that are refused give a warning.
-std::map<std::string, Manifest> read_folder(const std::filesystem::path& folder, InstanceCheck& check) {
+std::map<std::string, plugin::Manifest> read_folder(const std::filesystem::path& folder,
+                                                    InstanceCheck& check) {
   std::vector<std::filesystem::path> files;
   std::error_code error;
   for (std::filesystem::directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
-    if (PluginFolder::is_plugin_name(at->path().filename().string())) files.push_back(at->path());
+    if (plugin::PluginFolder::is_plugin_name(at->path().filename().string())) files.push_back(at->path());
   }
   std::sort(files.begin(), files.end());
-  std::map<std::string, Manifest> plugins;
+  std::map<std::string, plugin::Manifest> plugins;
   for (const auto& path : files) {
-    const auto file = PluginFile::open_trusted(path, folder);
+    const auto file = plugin::PluginFile::open_trusted(path, folder);
     if (!file) {
       check.warnings.push_back(full_text(file.error()));
     } else {

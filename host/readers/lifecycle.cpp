@@ -57,7 +57,8 @@ void Reader::set_error(std::string text) {
   last_error_ns = unix_now_ns();
 }
 
-Lifecycle::Lifecycle(const ReadersSpec& spec, HostParts host, DisabledReaders disabled, StatusBoard& board)
+Lifecycle::Lifecycle(const ReadersSpec& spec, instances::HostParts host, DisabledReaders disabled,
+                     StatusBoard& board)
     : spec_(spec),
       host_(std::move(host)),
       disabled_(std::move(disabled)),
@@ -75,8 +76,9 @@ bool Lifecycle::has_trial(const InstanceSpec& spec) const {
          host_.processes != nullptr && isolation_of(spec) == Isolation::thread;
 }
 
-Result<Generation> Lifecycle::load_generation(PluginFile& file, const InstanceSpec& spec,
-                                              const std::optional<Trial>& trial, StepTimer& timer) {
+Result<Generation> Lifecycle::load_generation(plugin::PluginFile& file, const InstanceSpec& spec,
+                                              const std::optional<Trial>& trial,
+                                              instances::StepTimer& timer) {
   if (isolation_of(spec) == Isolation::process && spec_.workers.program.empty())
     return fail(ErrorKind::refused,
                 "this host has no perch-worker beside it: readers cannot run in processes");
@@ -85,8 +87,10 @@ Result<Generation> Lifecycle::load_generation(PluginFile& file, const InstanceSp
   if (!copy) return fail(copy.error());
   timer.done("copy");
   if (trial) {
-    std::shared_ptr<PluginLibrary> plugin;
-    if (auto made = PluginLibrary::leave_to_workers(file, *copy, number, CopyOwner::somebody_else); !made) {
+    std::shared_ptr<plugin::PluginLibrary> plugin;
+    if (auto made =
+            plugin::PluginLibrary::leave_to_workers(file, *copy, number, plugin::CopyOwner::somebody_else);
+        !made) {
       return fail(made.error());
     } else {
       plugin = std::move(*made);
@@ -101,11 +105,12 @@ Result<Generation> Lifecycle::load_generation(PluginFile& file, const InstanceSp
     timer.done("trial: " + *tried);
   }
   if (isolation_of(spec) == Isolation::process) {
-    auto left = PluginLibrary::leave_to_workers(file, std::move(*copy), number, CopyOwner::library);
+    auto left =
+        plugin::PluginLibrary::leave_to_workers(file, std::move(*copy), number, plugin::CopyOwner::library);
     if (!left) return fail(left.error());
     return Generation{std::move(*left), nullptr};
   }
-  auto library = PluginLibrary::load(file, std::move(*copy), number);
+  auto library = plugin::PluginLibrary::load(file, std::move(*copy), number);
   if (!library) return fail(library.error());
   timer.done("load");
   return Generation{std::move(*library), nullptr};
@@ -114,11 +119,12 @@ Result<Generation> Lifecycle::load_generation(PluginFile& file, const InstanceSp
 /// On failure the generation must be retired, or its instance ended.
 Result<void> Lifecycle::create_instance(Generation& generation, const InstanceSpec& spec) {
   if (isolation_of(spec) == Isolation::process) {
-    generation.instance = std::make_shared<WorkerInstance>(
+    generation.instance = std::make_shared<instances::WorkerInstance>(
         host_, spec_.workers, generation.plugin,
-        WorkerInstance::Spec{spec.name, spec.config, spec.spin, false}, spec_.callback_deadline);
+        instances::WorkerInstance::Spec{spec.name, spec.config, spec.spin, false}, spec_.callback_deadline);
   } else {
-    auto instance = std::make_shared<ReaderInstance>(host_, generation.plugin, spec.name, spec.config);
+    auto instance =
+        std::make_shared<instances::ReaderInstance>(host_, generation.plugin, spec.name, spec.config);
     if (spec.spin) instance->spin_for_commits();
     generation.instance = std::move(instance);
   }
@@ -151,7 +157,7 @@ Reader& Lifecycle::add(const InstanceSpec& spec, const std::filesystem::path& fi
   return readers_.insert_or_assign(spec.name, Reader(spec, file, spec_.restart)).first->second;
 }
 
-Result<void> Lifecycle::keep_running(PluginFile file, InstanceSpec spec) {
+Result<void> Lifecycle::keep_running(plugin::PluginFile file, InstanceSpec spec) {
   if (disabled_.contains(spec.name)) {
     Reader& reader = add(spec, file.path());
     reader.plugin_version = file.manifest().version;
@@ -178,7 +184,7 @@ Result<void> Lifecycle::keep_running(PluginFile file, InstanceSpec spec) {
     return {};
   }
   blamed_.forgive(spec.name, spec.plugin);  // its file has changed
-  StepTimer timer;
+  instances::StepTimer timer;
   std::optional<Trial> trial;
   if (has_trial(spec)) trial.emplace(Trial{spec, std::nullopt});
   auto generation = load_generation(file, spec, trial, timer);
@@ -195,9 +201,9 @@ Result<void> Lifecycle::keep_running(PluginFile file, InstanceSpec spec) {
 }
 
 void Lifecycle::load(const std::filesystem::path& file, std::string name, std::string config,
-                     const Done<ReaderStatus>& done, bool without_trial) {
+                     const Done<instances::ReaderStatus>& done, bool without_trial) {
   if (config.empty()) config = "{}";
-  auto opened = PluginFile::open_trusted(file, spec_.folder);
+  auto opened = plugin::PluginFile::open_trusted(file, spec_.folder);
   if (!opened) return done(fail(opened.error()));
   if (name.empty()) name = opened->manifest().id;
   if (auto checked = check_name(name); !checked) return done(fail(checked.error()));
@@ -211,7 +217,7 @@ void Lifecycle::load(const std::filesystem::path& file, std::string name, std::s
   // Whoever loads it by name wants it to run, also after the host's next start.
   if (auto enabled = disabled_.remove(name); !enabled) return done(fail(enabled.error()));
   blamed_.forgive(name, opened->manifest().id);
-  StepTimer timer;
+  instances::StepTimer timer;
   const InstanceSpec spec{name, opened->manifest().id, std::move(config)};
   std::optional<Trial> trial;
   if (!without_trial && has_trial(spec)) trial.emplace(Trial{spec, std::nullopt});
@@ -275,7 +281,7 @@ void Lifecycle::file_is_gone(const std::string& name) {
   publish_status();
 }
 
-void Lifecycle::disable(const std::string& name, const Done<ReaderStatus>& done) {
+void Lifecycle::disable(const std::string& name, const Done<instances::ReaderStatus>& done) {
   const auto found = find(name);
   if (!found) return done(fail(found.error()));
   Reader& reader = **found;
@@ -337,13 +343,13 @@ void Lifecycle::note_error(const std::string& name, std::string message) {
   publish_status();
 }
 
-void Lifecycle::show_also(std::vector<ReaderStatus> others) {
+void Lifecycle::show_also(std::vector<instances::ReaderStatus> others) {
   others_ = std::move(others);
   publish_status();
 }
 
-ReaderStatus Lifecycle::status_of(const Reader& reader) const {
-  ReaderStatus status;
+instances::ReaderStatus Lifecycle::status_of(const Reader& reader) const {
+  instances::ReaderStatus status;
   status.name = reader.spec.name;
   status.plugin = reader.spec.plugin;
   status.plugin_version = reader.plugin_version;
@@ -366,7 +372,7 @@ void Lifecycle::publish_status() {
   std::vector<StatusEntry> entries;
   std::vector<HolderEntry> holders = retired_.holders();
   for (const auto& [name, reader] : readers_) {
-    const Instance* const instance = reader.generation.instance.get();
+    const instances::Instance* const instance = reader.generation.instance.get();
     entries.push_back({status_of(reader), instance ? instance->stats() : nullptr});
     if (instance) {
       holders.push_back({name, reader.generation_number,
@@ -379,7 +385,7 @@ void Lifecycle::publish_status() {
                          reader.probation->old.instance->stats()});
     }
   }
-  for (const ReaderStatus& other : others_) {
+  for (const instances::ReaderStatus& other : others_) {
     if (!readers_.contains(other.name)) entries.push_back({other, nullptr});
   }
   std::vector<std::string> degraded = retired_.degraded();
@@ -392,12 +398,13 @@ void Lifecycle::publish_status() {
 
 void Lifecycle::publish_event(const char* kind, const std::string& reader, std::uint64_t generation,
                               const std::string& cause, const std::filesystem::path& file) const {
-  PERCH_ASSERT(std::find(event_kinds.begin(), event_kinds.end(), kind) != event_kinds.end(),
+  PERCH_ASSERT(std::find(instances::event_kinds.begin(), instances::event_kinds.end(), kind) !=
+                   instances::event_kinds.end(),
                "an event of a kind that nobody can ask for");
   nlohmann::json details = nlohmann::json::object();
   if (!cause.empty()) details["cause"] = cause;
   if (!file.empty()) details["file"] = file.string();
-  Event event;
+  instances::Event event;
   event.kind = kind;
   event.reader = reader;
   event.generation = generation;

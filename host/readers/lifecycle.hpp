@@ -31,29 +31,29 @@ class Lifecycle {
   template <class T>
   using Done = ReaderManager::Done<T>;
 
-  Lifecycle(const ReadersSpec& spec, HostParts host, DisabledReaders disabled, StatusBoard& board);
+  Lifecycle(const ReadersSpec& spec, instances::HostParts host, DisabledReaders disabled, StatusBoard& board);
   ~Lifecycle();
 
   void load(const std::filesystem::path& file, std::string name, std::string config,
-            const Done<ReaderStatus>& done, bool without_trial);
+            const Done<instances::ReaderStatus>& done, bool without_trial);
   void swap(const std::string& name, const SwapOptions& options, const Done<SwapReport>& done);
   /// The same, but an error before the hand-over is returned, and `done` not called.
   Result<void> begin_swap(const std::string& name, const SwapOptions& options, Done<SwapReport> done);
   /// Swaps the reader to the code that it runs already (or last ran), with another config.
   void configure(const std::string& name, std::string config,
                  std::optional<std::chrono::nanoseconds> probation, const Done<SwapReport>& done);
-  void accept(const std::string& name, const Done<ReaderStatus>& done);
-  void rollback(const std::string& name, const Done<ReaderStatus>& done);
+  void accept(const std::string& name, const Done<instances::ReaderStatus>& done);
+  void rollback(const std::string& name, const Done<instances::ReaderStatus>& done);
   void unload(const std::string& name, const Done<std::string>& done);
   /// Its file is gone: the same, but it is expected again, and stays disabled where it was.
   void file_is_gone(const std::string& name);
-  void disable(const std::string& name, const Done<ReaderStatus>& done);
-  void enable(const std::string& name, const Done<ReaderStatus>& done);
+  void disable(const std::string& name, const Done<instances::ReaderStatus>& done);
+  void enable(const std::string& name, const Done<instances::ReaderStatus>& done);
   void drop_checkpoints();
 
   /// Makes a reader that stays in the list whatever its plugin does: failing, it is restarted. The error: not
   /// even its code could be loaded, and there is no such reader.
-  Result<void> keep_running(PluginFile file, InstanceSpec spec);
+  Result<void> keep_running(plugin::PluginFile file, InstanceSpec spec);
 
   /// What the host started with runs: what comes from now on has a trial first.
   void has_settled() noexcept { has_settled_ = true; }
@@ -72,14 +72,14 @@ class Lifecycle {
   bool was_unloaded(const std::string& name) const { return unloaded_.contains(name); }
   void note_error(const std::string& name, std::string message);
   /// Entries for the board that are no readers (files that were refused); shown behind them.
-  void show_also(std::vector<ReaderStatus> others);
+  void show_also(std::vector<instances::ReaderStatus> others);
   void publish_event(const char* kind, const std::string& reader, std::uint64_t generation,
                      const std::string& cause, const std::filesystem::path& file) const;
 
  private:
   Result<Reader*> find(const std::string& name);
   std::string end_generations(Reader& reader, const char* why);
-  ReaderStatus status_of(const Reader& reader) const;
+  instances::ReaderStatus status_of(const Reader& reader) const;
   void publish_status();
 
   // Loading
@@ -87,14 +87,15 @@ class Lifecycle {
   /// What a trial needs to know; none: no trial.
   struct Trial {
     const InstanceSpec& spec;
-    std::optional<SavedState> state;
+    std::optional<instances::SavedState> state;
   };
   bool has_trial(const InstanceSpec& spec) const;
-  Result<Generation> load_generation(PluginFile& file, const InstanceSpec& spec,
-                                     const std::optional<Trial>& trial, StepTimer& timer);
+  Result<Generation> load_generation(plugin::PluginFile& file, const InstanceSpec& spec,
+                                     const std::optional<Trial>& trial, instances::StepTimer& timer);
   Result<void> create_instance(Generation& generation, const InstanceSpec& spec);
   Result<void> run_again(Reader& reader);
-  std::optional<SavedState> usable_checkpoint(const Reader& reader, const Manifest& next) const;
+  std::optional<instances::SavedState> usable_checkpoint(const Reader& reader,
+                                                         const plugin::Manifest& next) const;
   void adopt(Reader& reader, Generation generation);
   Reader& add(const InstanceSpec& spec, const std::filesystem::path& file);
 
@@ -110,17 +111,21 @@ class Lifecycle {
     bool without_trial = false;
   };
   Result<std::optional<Trial>> trial_of(const Reader& reader, const InstanceSpec& spec, const Next& next,
-                                        const Manifest& manifest, StepTimer& timer);
-  StepTimer timer_of(const Reader& reader, SteadyTime begin) const;
+                                        const plugin::Manifest& manifest, instances::StepTimer& timer);
+  instances::StepTimer timer_of(const Reader& reader, SteadyTime begin) const;
   Result<void> change(Reader& reader, const Next& next, std::optional<std::chrono::nanoseconds> probation,
                       Done<SwapReport> done);
-  Result<void> check_swap(const Reader& reader, const PluginFile& file, const Next& wanted) const;
-  Result<Generation> prepare(const Reader& reader, const Next& next, SwapReport& report, StepTimer& timer);
-  Result<Generation> replace(Reader& reader, const Next& next, SwapReport& report, StepTimer& timer);
-  Result<void> hand_over(Reader& reader, const Generation& next, SwapReport& report, StepTimer& timer);
-  Result<void> take_over_without_state(Reader& reader, const Generation& next, StepTimer& timer);
+  Result<void> check_swap(const Reader& reader, const plugin::PluginFile& file, const Next& wanted) const;
+  Result<Generation> prepare(const Reader& reader, const Next& next, SwapReport& report,
+                             instances::StepTimer& timer);
+  Result<Generation> replace(Reader& reader, const Next& next, SwapReport& report,
+                             instances::StepTimer& timer);
+  Result<void> hand_over(Reader& reader, const Generation& next, SwapReport& report,
+                         instances::StepTimer& timer);
+  Result<void> take_over_without_state(Reader& reader, const Generation& next, instances::StepTimer& timer);
   Result<SwapReport> rehearse(Reader& reader, const Next& next);
-  Result<void> rehearse_restore(Reader& reader, const Generation& next, SwapReport& report, StepTimer& timer);
+  Result<void> rehearse_restore(Reader& reader, const Generation& next, SwapReport& report,
+                                instances::StepTimer& timer);
   void end_probation(Reader& reader);
   void finish_probation(Reader& reader);
   void bring_back_old(Reader& reader, const std::string& fault);
@@ -132,13 +137,13 @@ class Lifecycle {
   Result<void> start_from_file(Reader& reader);
 
   const ReadersSpec spec_;
-  const HostParts host_;
+  const instances::HostParts host_;
   DisabledReaders disabled_;
   BlamedReaders blamed_;
   StatusBoard& board_;
   std::map<std::string, Reader> readers_;
   std::set<std::string> unloaded_;
-  std::vector<ReaderStatus> others_;
+  std::vector<instances::ReaderStatus> others_;
   std::set<std::string> degraded_;  // as it was last told
   RetiredGenerations retired_;
   bool has_settled_ = false;

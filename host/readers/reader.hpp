@@ -29,14 +29,14 @@ const char* to_string(ReaderState state) noexcept;
 
 /// A loaded copy of a plugin file and the instance that runs in it.
 struct Generation {
-  std::shared_ptr<PluginLibrary> plugin;
-  std::shared_ptr<Instance> instance;  ///< null: nothing runs, only the code is there
+  std::shared_ptr<plugin::PluginLibrary> plugin;
+  std::shared_ptr<instances::Instance> instance;  ///< null: nothing runs, only the code is there
 };
 
 /// What a reader that does not run can go on from.
 struct Checkpoint {
-  SavedState state;
-  std::shared_ptr<const LiveStats> noted_in;  ///< of the instance that saved it: says since when
+  instances::SavedState state;
+  std::shared_ptr<const instances::LiveStats> noted_in;  ///< of the instance that saved it: says since when
 };
 
 /// After a hand-over, until accept or rollback.

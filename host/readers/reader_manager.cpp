@@ -61,8 +61,9 @@ struct ReaderManager::Parts {
   /// A request. Null: it cannot be carried out, say so.
   using Request = std::function<void(Lifecycle*)>;
 
-  Parts(ReadersSpec given, const tables::Catalog& tables, tree::ReadSide& read_side, EventHub& hub,
-        std::function<std::vector<tree::RetainedVersion>()> retained, ReaderProcesses* reader_processes)
+  Parts(ReadersSpec given, const tables::Catalog& tables, tree::ReadSide& read_side, instances::EventHub& hub,
+        std::function<std::vector<tree::RetainedVersion>()> retained,
+        instances::ReaderProcesses* reader_processes)
       : spec(std::move(given)),
         catalog(tables),
         reads(read_side),
@@ -70,7 +71,8 @@ struct ReaderManager::Parts {
         wake_fd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
         watchdog(
             {spec.callback_deadline, spec.retain_warning_bytes}, events, [this] { return pins(); },
-            std::move(retained), [this](const std::vector<PinnedVersion>& versions) { enforce(versions); }),
+            std::move(retained),
+            [this](const std::vector<instances::PinnedVersion>& versions) { enforce(versions); }),
         processes(reader_processes) {}
 
   void wake() const noexcept {
@@ -79,8 +81,8 @@ struct ReaderManager::Parts {
         ::write(wake_fd.get(), &one, sizeof one));  // fails only when it is full of wakes already
   }
   void ask(Request request);
-  std::vector<PinHolder> pins() const;
-  void enforce(const std::vector<PinnedVersion>& versions) const;
+  std::vector<instances::PinHolder> pins() const;
+  void enforce(const std::vector<instances::PinnedVersion>& versions) const;
   std::deque<Request> take_requests();
   void run(DisabledReaders disabled, std::promise<void> settled);
   std::optional<InstanceChange> take_instances();
@@ -90,12 +92,12 @@ struct ReaderManager::Parts {
   ReadersSpec spec;
   const tables::Catalog& catalog;
   tree::ReadSide& reads;
-  EventHub& events;
+  instances::EventHub& events;
   const UniqueFd wake_fd;
   StatusBoard board;
-  Watchdog watchdog;                   // behind what it looks at
-  ReaderProcesses* const processes;    // null: none
-  std::optional<PluginFolder> folder;  // the manager thread's, once it runs
+  instances::Watchdog watchdog;                 // behind what it looks at
+  instances::ReaderProcesses* const processes;  // null: none
+  std::optional<plugin::PluginFolder> folder;   // the manager thread's, once it runs
   std::thread thread;
   std::atomic<bool> left_threads{false};
   // Relaxed: it carries nothing with it. The manager thread looks at it after each wake; going through the
@@ -120,13 +122,13 @@ void ReaderManager::Parts::ask(Request request) {
   request(nullptr);
 }
 
-std::vector<PinHolder> ReaderManager::Parts::pins() const {
-  std::vector<PinHolder> pins = board.pins();
+std::vector<instances::PinHolder> ReaderManager::Parts::pins() const {
+  std::vector<instances::PinHolder> pins = board.pins();
   if (processes != nullptr) processes->add_pins(pins);
   return pins;
 }
 
-void ReaderManager::Parts::enforce(const std::vector<PinnedVersion>& versions) const {
+void ReaderManager::Parts::enforce(const std::vector<instances::PinnedVersion>& versions) const {
   if (processes != nullptr) processes->enforce(versions, spec.retain_max_bytes);
 }
 
@@ -200,8 +202,9 @@ void ReaderManager::Parts::run(DisabledReaders disabled, std::promise<void> sett
 // ---- ReaderManager
 
 ReaderManager::ReaderManager(ReadersSpec spec, const tables::Catalog& catalog, tree::ReadSide& reads,
-                             EventHub& events, std::function<std::vector<tree::RetainedVersion>()> retained,
-                             ReaderProcesses* processes)
+                             instances::EventHub& events,
+                             std::function<std::vector<tree::RetainedVersion>()> retained,
+                             instances::ReaderProcesses* processes)
     : parts_(
           std::make_unique<Parts>(std::move(spec), catalog, reads, events, std::move(retained), processes)) {}
 
@@ -212,15 +215,15 @@ Result<void> ReaderManager::start() {
   if (!parts_->wake_fd) return fail("no eventfd for the reader manager");
   if (auto prepared = prepare_private_folder(parts_->spec.private_folder); !prepared) return prepared;
   if (!parts_->spec.folder.empty()) {
-    auto folder = PluginFolder::watch(parts_->spec.folder);
+    auto folder = plugin::PluginFolder::watch(parts_->spec.folder);
     if (!folder) return fail(folder.error());
     parts_->folder = std::move(*folder);
   }
   auto disabled = DisabledReaders::read(parts_->spec.disabled_file);
   if (!disabled) return fail(disabled.error());
-  install_interposed_libc();
-  install_crash_signals();
-  set_blame_file(parts_->spec.blame_file.string());
+  containment::install_interposed_libc();
+  containment::install_crash_signals();
+  containment::set_blame_file(parts_->spec.blame_file.string());
   {
     const std::lock_guard lock(parts_->mutex);
     parts_->accepts_requests = true;
@@ -260,7 +263,7 @@ tl::unexpected<Error> no_manager() {
 }  // namespace
 
 void ReaderManager::load(std::filesystem::path file, std::string name, std::string config,
-                         Done<ReaderStatus> done, bool without_trial) {
+                         Done<instances::ReaderStatus> done, bool without_trial) {
   parts_->ask([=, file = std::move(file), name = std::move(name), config = std::move(config),
                done = std::move(done)](Lifecycle* lifecycle) {
     if (lifecycle == nullptr) return done(no_manager());
@@ -285,14 +288,14 @@ void ReaderManager::configure(std::string name, std::string config,
       });
 }
 
-void ReaderManager::accept(std::string name, Done<ReaderStatus> done) {
+void ReaderManager::accept(std::string name, Done<instances::ReaderStatus> done) {
   parts_->ask([name = std::move(name), done = std::move(done)](Lifecycle* lifecycle) {
     if (lifecycle == nullptr) return done(no_manager());
     lifecycle->accept(name, done);
   });
 }
 
-void ReaderManager::rollback(std::string name, Done<ReaderStatus> done) {
+void ReaderManager::rollback(std::string name, Done<instances::ReaderStatus> done) {
   parts_->ask([name = std::move(name), done = std::move(done)](Lifecycle* lifecycle) {
     if (lifecycle == nullptr) return done(no_manager());
     lifecycle->rollback(name, done);
@@ -306,14 +309,14 @@ void ReaderManager::unload(std::string name, Done<std::string> done) {
   });
 }
 
-void ReaderManager::disable(std::string name, Done<ReaderStatus> done) {
+void ReaderManager::disable(std::string name, Done<instances::ReaderStatus> done) {
   parts_->ask([name = std::move(name), done = std::move(done)](Lifecycle* lifecycle) {
     if (lifecycle == nullptr) return done(no_manager());
     lifecycle->disable(name, done);
   });
 }
 
-void ReaderManager::enable(std::string name, Done<ReaderStatus> done) {
+void ReaderManager::enable(std::string name, Done<instances::ReaderStatus> done) {
   parts_->ask([name = std::move(name), done = std::move(done)](Lifecycle* lifecycle) {
     if (lifecycle == nullptr) return done(no_manager());
     lifecycle->enable(name, done);
@@ -345,8 +348,8 @@ void ReaderManager::catch_up() {
 
 std::vector<std::string> ReaderManager::degraded() const { return parts_->board.degraded(); }
 
-std::vector<PinHolder> ReaderManager::pins() const { return parts_->pins(); }
+std::vector<instances::PinHolder> ReaderManager::pins() const { return parts_->pins(); }
 
-std::vector<ReaderStatus> ReaderManager::readers() const { return parts_->board.readers(); }
+std::vector<instances::ReaderStatus> ReaderManager::readers() const { return parts_->board.readers(); }
 
 }  // namespace perch::readers

@@ -21,9 +21,11 @@
 #include "tables/catalog.hpp"
 #include "tree/pins.hpp"
 
-namespace perch::readers {
-
+namespace perch::instances {
 class ReaderProcesses;
+}
+
+namespace perch::readers {
 
 /// Where a reader's code runs.
 enum class Isolation : std::uint8_t {
@@ -70,8 +72,8 @@ struct ReadersSpec {
   /// threads are only warned.
   std::uint64_t retain_max_bytes = 0;
   Isolation isolation = Isolation::thread;
-  WorkersSpec workers;
-  TrialSpec trial;
+  instances::WorkersSpec workers;
+  instances::TrialSpec trial;
 };
 
 /// How a reader is to be swapped.
@@ -92,7 +94,7 @@ struct SwapReport {
   std::string from_version, to_version;
   std::uint64_t generation = 0;
   tree::Version at_version = 0;  ///< state was saved as of here; the new generation's first step starts here
-  std::vector<SwapStep> steps;
+  std::vector<instances::SwapStep> steps;
   bool dry_run = false;
   std::string
       remark;  ///< what to know of the new file, such as that it is the one that runs already; "": nothing
@@ -111,9 +113,10 @@ class ReaderManager {
   /// `retained`: what hangs on pinned versions, for the watchdog; thread safe. Empty: it says nothing of
   /// that.
   /// `processes`: those that read the tree; null: nobody does but this process. It outlives this.
-  ReaderManager(ReadersSpec spec, const tables::Catalog& catalog, tree::ReadSide& reads, EventHub& events,
+  ReaderManager(ReadersSpec spec, const tables::Catalog& catalog, tree::ReadSide& reads,
+                instances::EventHub& events,
                 std::function<std::vector<tree::RetainedVersion>()> retained = {},
-                ReaderProcesses* processes = nullptr);
+                instances::ReaderProcesses* processes = nullptr);
   ~ReaderManager();
 
   /// Starts the manager thread; returns when the instances of the config and the files of the folder have
@@ -126,23 +129,23 @@ class ReaderManager {
   bool left_threads_behind() const;
 
   /// Runs a plugin file as a reader called `name` (empty: the plugin's id).
-  void load(std::filesystem::path file, std::string name, std::string config, Done<ReaderStatus> done,
-            bool without_trial = false);
+  void load(std::filesystem::path file, std::string name, std::string config,
+            Done<instances::ReaderStatus> done, bool without_trial = false);
   /// Replaces the reader's generation. Ends with the verdict, after probation.
   void swap(std::string name, SwapOptions options, Done<SwapReport> done);
   /// The same with the code that the reader has now, whatever became of its file, and another config (a JSON
   /// object), which a rollback takes back too. A config that the plugin's schema refuses changes nothing.
   void configure(std::string name, std::string config, std::optional<std::chrono::nanoseconds> probation,
                  Done<SwapReport> done);
-  void accept(std::string name, Done<ReaderStatus> done);
-  void rollback(std::string name, Done<ReaderStatus> done);
+  void accept(std::string name, Done<instances::ReaderStatus> done);
+  void rollback(std::string name, Done<instances::ReaderStatus> done);
   /// Ends with what is left behind of it, in words; "": nothing.
   void unload(std::string name, Done<std::string> done);
   /// Stops the reader until somebody enables it, also across restarts of the host.
-  void disable(std::string name, Done<ReaderStatus> done);
+  void disable(std::string name, Done<instances::ReaderStatus> done);
   /// Starts a reader that is disabled, quarantined or failed, from its file as it is now; one that crashed or
   /// failed goes on from its checkpoint where it has one. One that runs is left alone.
-  void enable(std::string name, Done<ReaderStatus> done);
+  void enable(std::string name, Done<instances::ReaderStatus> done);
   /// From now on these are the config's instances: those that are new start, if their plugin is there, those
   /// that are gone are unloaded, and those with another config are configured as by `configure`. Ends with
   /// what did not work, a line per reader; the others are as wanted.
@@ -155,13 +158,13 @@ class ReaderManager {
   /// waiting for them. Also before start and after stop. Cannot be taken back.
   void catch_up();
 
-  std::vector<ReaderStatus> readers() const;
+  std::vector<instances::ReaderStatus> readers() const;
   /// Generations that should be gone and are not, since their code may still run: reasons to restart the host
   /// when convenient. Empty: none.
   std::vector<std::string> degraded() const;
   /// Every pin of every generation that is still there, running, suspended, or hanging on its way out, and of
   /// every process that reads.
-  std::vector<PinHolder> pins() const;
+  std::vector<instances::PinHolder> pins() const;
 
  private:
   struct Parts;

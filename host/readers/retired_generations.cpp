@@ -84,7 +84,7 @@ std::string RetiredGenerations::close(Generation generation, const std::string& 
 }
 
 bool RetiredGenerations::has_come_back(Hung& hung) {
-  if (Instance* const instance = hung.generation.instance.get()) {
+  if (instances::Instance* const instance = hung.generation.instance.get()) {
     if (!hung.is_parked && instance->is_parked()) {  // crashed where it had hung
       instance->release_parked();
       hung.is_parked = true;

@@ -12,11 +12,11 @@
 namespace perch::readers {
 
 struct StatusEntry {
-  ReaderStatus status;
-  std::shared_ptr<const LiveStats> live;  ///< null: nothing runs
+  instances::ReaderStatus status;
+  std::shared_ptr<const instances::LiveStats> live;  ///< null: nothing runs
 
-  ReaderStatus now() const {
-    ReaderStatus copy = status;
+  instances::ReaderStatus now() const {
+    instances::ReaderStatus copy = status;
     if (live) live->copy_to(copy);
     return copy;
   }
@@ -27,9 +27,9 @@ struct HolderEntry {
   std::string reader;
   std::uint64_t generation = 0;
   std::string what;  ///< for what it needs them; "": its steps
-  std::shared_ptr<const LiveStats> live;
+  std::shared_ptr<const instances::LiveStats> live;
 
-  void add_pins(std::vector<PinHolder>& pins) const;
+  void add_pins(std::vector<instances::PinHolder>& pins) const;
 };
 
 /// Thread safe.
@@ -42,8 +42,8 @@ class StatusBoard {
     entries_.swap(entries);
     holders_.swap(holders);
   }
-  std::vector<ReaderStatus> readers() const {
-    std::vector<ReaderStatus> readers;
+  std::vector<instances::ReaderStatus> readers() const {
+    std::vector<instances::ReaderStatus> readers;
     const std::lock_guard lock(mutex_);
     for (const StatusEntry& entry : entries_) readers.push_back(entry.now());
     return readers;
@@ -54,8 +54,8 @@ class StatusBoard {
     return degraded_;
   }
 
-  std::vector<PinHolder> pins() const {
-    std::vector<PinHolder> pins;
+  std::vector<instances::PinHolder> pins() const {
+    std::vector<instances::PinHolder> pins;
     const std::lock_guard lock(mutex_);
     for (const HolderEntry& holder : holders_) holder.add_pins(pins);
     return pins;

@@ -19,7 +19,8 @@ constexpr auto callback_min = std::chrono::milliseconds(100);
 constexpr auto end_wait = std::chrono::seconds(1);
 
 /// What whoever waits should know of two builds that look alike.
-std::string remark_on(const Reader& reader, const std::string& next_config, const PluginLibrary& next) {
+std::string remark_on(const Reader& reader, const std::string& next_config,
+                      const plugin::PluginLibrary& next) {
   const auto& running = reader.generation.plugin;
   if (!running || next_config != reader.spec.config) return {};
   if (running->content_hash() == next.content_hash()) return "the file is byte for byte what runs already";
@@ -40,8 +41,9 @@ Error with_advice(Error error, const std::string& reader) {
 }  // namespace
 
 /// Everything that can be known before the new code is loaded.
-Result<void> Lifecycle::check_swap(const Reader& reader, const PluginFile& file, const Next& wanted) const {
-  const Manifest& next = file.manifest();
+Result<void> Lifecycle::check_swap(const Reader& reader, const plugin::PluginFile& file,
+                                   const Next& wanted) const {
+  const plugin::Manifest& next = file.manifest();
   if (next.id != reader.spec.plugin) {
     return fail(ErrorKind::refused, "reader " + reader.spec.name + " runs plugin " + reader.spec.plugin +
                                         ", but " + file.path().string() + " is plugin " + next.id);
@@ -119,9 +121,9 @@ Result<void> may_change(const Reader& reader) {
 }  // namespace
 
 /// Whoever waits for a change sees its steps as they are done.
-StepTimer Lifecycle::timer_of(const Reader& reader, SteadyTime begin) const {
-  return StepTimer(begin, [this, &reader](const SwapStep& step) {
-    Event event;
+instances::StepTimer Lifecycle::timer_of(const Reader& reader, SteadyTime begin) const {
+  return instances::StepTimer(begin, [this, &reader](const instances::SwapStep& step) {
+    instances::Event event;
     event.kind = "reader.step";
     event.reader = reader.spec.name;
     event.generation = reader.generation_number;
@@ -137,7 +139,7 @@ Result<void> Lifecycle::change(Reader& reader, const Next& next,
                                std::optional<std::chrono::nanoseconds> probation, Done<SwapReport> done) {
   const std::string& name = reader.spec.name;
   if (auto may = may_change(reader); !may) return may;
-  StepTimer timer = timer_of(reader, std::chrono::steady_clock::now());
+  instances::StepTimer timer = timer_of(reader, std::chrono::steady_clock::now());
   SwapReport report;
   report.reader = name;
   report.from_version = reader.plugin_version;
@@ -182,12 +184,13 @@ Result<void> Lifecycle::change(Reader& reader, const Next& next,
 
 /// With the state as it is now, which the old one goes on from at once.
 Result<std::optional<Lifecycle::Trial>> Lifecycle::trial_of(const Reader& reader, const InstanceSpec& spec,
-                                                            const Next& next, const Manifest& manifest,
-                                                            StepTimer& timer) {
+                                                            const Next& next,
+                                                            const plugin::Manifest& manifest,
+                                                            instances::StepTimer& timer) {
   std::optional<Trial> trial;
   if (next.without_trial || !has_trial(spec)) return trial;
   trial.emplace(Trial{spec, usable_checkpoint(reader, manifest)});
-  Instance* const old = reader.generation.instance.get();
+  instances::Instance* const old = reader.generation.instance.get();
   if (old == nullptr || next.without_state) return trial;
   auto saved = old->suspend(spec_.callback_deadline);
   if (!saved) return fail(with_advice(saved.error(), reader.spec.name));
@@ -200,9 +203,10 @@ Result<std::optional<Lifecycle::Trial>> Lifecycle::trial_of(const Reader& reader
 /// The next generation with its instance, beside the old one, of which nothing has been touched, and which
 /// goes on meanwhile. A thread reader's has proved itself in a process of its own before its code is loaded.
 Result<Generation> Lifecycle::prepare(const Reader& reader, const Next& next, SwapReport& report,
-                                      StepTimer& timer) {
+                                      instances::StepTimer& timer) {
   const bool is_own_copy = next.file != next.from;
-  auto file = is_own_copy ? PluginFile::open(next.file) : PluginFile::open_trusted(next.file, spec_.folder);
+  auto file = is_own_copy ? plugin::PluginFile::open(next.file)
+                          : plugin::PluginFile::open_trusted(next.file, spec_.folder);
   if (!file) return fail(file.error());
   file->show_as(next.from);
   if (auto checked = check_swap(reader, *file, next); !checked) return fail(checked.error());
@@ -235,7 +239,7 @@ Result<Generation> Lifecycle::prepare(const Reader& reader, const Next& next, Sw
 /// Puts the next generation in the reader's place and returns the old one: suspended, or without an
 /// instance when none ran. After an error everything is as it was.
 Result<Generation> Lifecycle::replace(Reader& reader, const Next& next, SwapReport& report,
-                                      StepTimer& timer) {
+                                      instances::StepTimer& timer) {
   auto generation = prepare(reader, next, report, timer);
   if (!generation) return generation;
   const auto handed = next.without_state ? take_over_without_state(reader, *generation, timer)
@@ -254,9 +258,9 @@ Result<Generation> Lifecycle::replace(Reader& reader, const Next& next, SwapRepo
 /// The moment itself: the old one stops at the end of a step and saves, the new one starts exactly there.
 /// One that does not run may have left a checkpoint.
 Result<void> Lifecycle::hand_over(Reader& reader, const Generation& next, SwapReport& report,
-                                  StepTimer& timer) {
-  Instance* const old = reader.generation.instance.get();
-  std::optional<SavedState> state = usable_checkpoint(reader, next.plugin->manifest());
+                                  instances::StepTimer& timer) {
+  instances::Instance* const old = reader.generation.instance.get();
+  std::optional<instances::SavedState> state = usable_checkpoint(reader, next.plugin->manifest());
   if (old != nullptr) {
     auto saved = old->suspend(spec_.callback_deadline);
     if (!saved) return fail(with_advice(saved.error(), reader.spec.name));
@@ -280,8 +284,9 @@ Result<void> Lifecycle::hand_over(Reader& reader, const Generation& next, SwapRe
 }
 
 /// The old one is only kept from taking another step, since it may never answer.
-Result<void> Lifecycle::take_over_without_state(Reader& reader, const Generation& next, StepTimer& timer) {
-  Instance* const old = reader.generation.instance.get();
+Result<void> Lifecycle::take_over_without_state(Reader& reader, const Generation& next,
+                                                instances::StepTimer& timer) {
+  instances::Instance* const old = reader.generation.instance.get();
   if (old != nullptr) old->hold();
   auto begun = next.instance->begin(std::nullopt, spec_.callback_deadline);
   if (begun) {
@@ -298,7 +303,7 @@ Result<void> Lifecycle::take_over_without_state(Reader& reader, const Generation
 /// Everything that changes nothing: the old one goes on with its next step as soon as it has saved.
 Result<SwapReport> Lifecycle::rehearse(Reader& reader, const Next& next) {
   if (auto may = may_change(reader); !may) return fail(may.error());
-  StepTimer timer = timer_of(reader, std::chrono::steady_clock::now());
+  instances::StepTimer timer = timer_of(reader, std::chrono::steady_clock::now());
   SwapReport report;
   report.reader = reader.spec.name;
   report.from_version = reader.plugin_version;
@@ -319,8 +324,8 @@ Result<SwapReport> Lifecycle::rehearse(Reader& reader, const Next& next) {
 }
 
 Result<void> Lifecycle::rehearse_restore(Reader& reader, const Generation& next, SwapReport& report,
-                                         StepTimer& timer) {
-  Instance& old = *reader.generation.instance;
+                                         instances::StepTimer& timer) {
+  instances::Instance& old = *reader.generation.instance;
   auto saved = old.suspend(spec_.callback_deadline);
   if (!saved) return fail(with_advice(saved.error(), reader.spec.name));
   if (auto resumed = old.resume(spec_.callback_deadline); !resumed) return resumed;
@@ -350,7 +355,7 @@ void Lifecycle::finish_probation(Reader& reader) {
   Probation probation = std::move(*reader.probation);
   reader.probation.reset();
   reader.state = ReaderState::running;
-  StepTimer timer = timer_of(reader, probation.began);
+  instances::StepTimer timer = timer_of(reader, probation.began);
   const std::string& name = reader.spec.name;
   if (probation.ends > probation.began) timer.done("probation");
   probation.report.left = retired_.retire(std::move(probation.old), name, probation.end_wait);
@@ -358,7 +363,7 @@ void Lifecycle::finish_probation(Reader& reader) {
                                            : "close the old generation: " + probation.report.left);
   publish_event("reader.accepted", name, reader.generation_number, probation.report.left, reader.file);
   publish_status();
-  for (SwapStep& step : timer.take()) probation.report.steps.push_back(std::move(step));
+  for (instances::SwapStep& step : timer.take()) probation.report.steps.push_back(std::move(step));
   probation.done(std::move(probation.report));
 }
 
@@ -367,7 +372,7 @@ void Lifecycle::finish_probation(Reader& reader) {
 void Lifecycle::bring_back_old(Reader& reader, const std::string& fault) {
   Probation probation = std::move(*reader.probation);
   reader.probation.reset();
-  StepTimer timer = timer_of(reader, probation.began);
+  instances::StepTimer timer = timer_of(reader, probation.began);
   timer.done("probation");
   const std::string& name = reader.spec.name;
   const std::string failed_version =
@@ -397,7 +402,7 @@ void Lifecycle::bring_back_old(Reader& reader, const std::string& fault) {
   probation.done(fail(ErrorKind::rolled_back, message, std::move(details)));
 }
 
-void Lifecycle::accept(const std::string& name, const Done<ReaderStatus>& done) {
+void Lifecycle::accept(const std::string& name, const Done<instances::ReaderStatus>& done) {
   const auto found = find(name);
   if (!found) return done(fail(found.error()));
   Reader& reader = **found;
@@ -406,7 +411,7 @@ void Lifecycle::accept(const std::string& name, const Done<ReaderStatus>& done) 
   done(status_of(reader));
 }
 
-void Lifecycle::rollback(const std::string& name, const Done<ReaderStatus>& done) {
+void Lifecycle::rollback(const std::string& name, const Done<instances::ReaderStatus>& done) {
   const auto found = find(name);
   if (!found) return done(fail(found.error()));
   Reader& reader = **found;

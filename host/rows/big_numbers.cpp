@@ -7,7 +7,7 @@
 #include <cstdlib>
 #include <system_error>
 
-namespace perch::ingest {
+namespace perch::rows {
 namespace {
 
 bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
@@ -92,4 +92,4 @@ std::optional<std::string> rewrite_big_numbers(std::string_view json) {
   return out;
 }
 
-}  // namespace perch::ingest
+}  // namespace perch::rows

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-namespace perch::ingest {
+namespace perch::rows {
 
 /// The member name of the objects that stand for numbers in the rewritten text.
 inline constexpr std::string_view big_number_member = "perch:big_number";
@@ -22,4 +22,4 @@ bool is_integer_literal(std::string_view number) noexcept;
 /// The nearest float64 of a well-formed JSON number; infinite when it is beyond.
 double to_double(std::string_view number);
 
-}  // namespace perch::ingest
+}  // namespace perch::rows

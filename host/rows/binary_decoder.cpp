@@ -9,7 +9,7 @@
 #include <bit>
 #include <cstring>
 
-namespace perch::ingest {
+namespace perch::rows {
 namespace {
 
 using tables::Field;
@@ -274,4 +274,4 @@ void BinaryDecoder::consume(std::size_t bytes) noexcept {
   position_ += bytes;
 }
 
-}  // namespace perch::ingest
+}  // namespace perch::rows

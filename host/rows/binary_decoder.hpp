@@ -9,7 +9,7 @@
 #include "rows/mapping.hpp"
 #include "rows/row_decoder.hpp"
 
-namespace perch::ingest {
+namespace perch::rows {
 
 /// Rows are checked like any others: bool is 0 or 1, texts are UTF-8 and zero behind their end, no NaN in a
 /// key. Padding is made zero.
@@ -61,4 +61,4 @@ class BinaryDecoder : public RowDecoder {
 std::vector<std::string> record_differences(const tables::Layout& stream, const tables::Layout& table,
                                             const std::string& record);
 
-}  // namespace perch::ingest
+}  // namespace perch::rows

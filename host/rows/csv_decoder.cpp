@@ -8,7 +8,7 @@
 #include "rows/text_value.hpp"
 #include "tables/field_types.hpp"
 
-namespace perch::ingest {
+namespace perch::rows {
 namespace {}  // namespace
 
 CsvDecoder::CsvDecoder(const CsvSpec& spec, const Mapping& mapping, RowAssembly& assembly)
@@ -150,4 +150,4 @@ bool CsvDecoder::store(const Mapping::Target& target, std::byte* out) {
   return false;
 }
 
-}  // namespace perch::ingest
+}  // namespace perch::rows

@@ -15,7 +15,7 @@
 #include "rows/row_assembly.hpp"
 #include "rows/row_decoder.hpp"
 
-namespace perch::ingest {
+namespace perch::rows {
 
 /// Columns that nobody wants are ignored. An empty column is a missing one, but an empty text for a char[N]
 /// without a default. Spaces around numbers are ignored.
@@ -58,4 +58,4 @@ class CsvDecoder : public LineDecoder {
   std::string unquoted_;         // texts of columns with doubled quotes; reserved, so that none moves
 };
 
-}  // namespace perch::ingest
+}  // namespace perch::rows

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-namespace perch::ingest {
+namespace perch::rows {
 
 struct CsvSpec {
   char separator = ',';
@@ -14,4 +14,4 @@ struct CsvSpec {
   bool operator==(const CsvSpec&) const = default;
 };
 
-}  // namespace perch::ingest
+}  // namespace perch::rows

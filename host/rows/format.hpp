@@ -1,9 +1,9 @@
 // Format: how rows are written.
 #pragma once
 
-namespace perch::ingest {
+namespace perch::rows {
 
 enum class Format { ndjson, csv, binary };
 const char* to_string(Format format) noexcept;
 
-}  // namespace perch::ingest
+}  // namespace perch::rows

@@ -6,7 +6,7 @@
 
 #include "base/assert.hpp"
 
-namespace perch::ingest {
+namespace perch::rows {
 
 InputBuffer::InputBuffer(std::size_t bytes_max, std::size_t block_bytes)
     : bytes_max_(bytes_max), block_bytes_(block_bytes) {
@@ -51,4 +51,4 @@ void InputBuffer::grow(std::size_t capacity) {
   capacity_ = capacity;
 }
 
-}  // namespace perch::ingest
+}  // namespace perch::rows

@@ -6,7 +6,7 @@
 #include <span>
 #include <string_view>
 
-namespace perch::ingest {
+namespace perch::rows {
 
 /// Begins small, so that hundreds of connections fit, and doubles where a read fills it or a row needs it, up
 /// to its bound. Not thread safe.
@@ -38,4 +38,4 @@ class InputBuffer {
   std::size_t end_ = 0;
 };
 
-}  // namespace perch::ingest
+}  // namespace perch::rows

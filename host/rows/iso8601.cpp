@@ -3,7 +3,7 @@
 #include <chrono>
 #include <cmath>
 
-namespace perch::ingest {
+namespace perch::rows {
 namespace {
 
 constexpr ParsedTime malformed{0, TimeError::malformed};
@@ -163,4 +163,4 @@ ParsedTime time_of(double number, TimeUnit unit) noexcept {
   return {total, TimeError::none};
 }
 
-}  // namespace perch::ingest
+}  // namespace perch::rows

@@ -5,7 +5,7 @@
 #include <optional>
 #include <string_view>
 
-namespace perch::ingest {
+namespace perch::rows {
 
 enum class TimeUnit : std::uint8_t { ns, us, ms, s };
 
@@ -41,4 +41,4 @@ ParsedTime parse_time_number(std::string_view text, TimeUnit unit) noexcept;
 ParsedTime time_of(std::int64_t number, TimeUnit unit) noexcept;
 ParsedTime time_of(double number, TimeUnit unit) noexcept;
 
-}  // namespace perch::ingest
+}  // namespace perch::rows

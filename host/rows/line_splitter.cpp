@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
-namespace perch::ingest {
+namespace perch::rows {
 
 // Two bytes more, so that a line of just the longest length is one with its newline behind it.
 LineSplitter::LineSplitter(std::size_t line_bytes_max, std::size_t block_bytes)
@@ -56,4 +56,4 @@ void LineSplitter::take(std::size_t length, Line& line) {
   skipped_ = 0;
 }
 
-}  // namespace perch::ingest
+}  // namespace perch::rows

@@ -10,7 +10,7 @@
 
 #include "rows/input_buffer.hpp"
 
-namespace perch::ingest {
+namespace perch::rows {
 
 struct Line {
   std::string_view text;    ///< without the newline; too_long: its first bytes only
@@ -54,4 +54,4 @@ class LineSplitter {
   std::string prefix_;          // and this is how it began
 };
 
-}  // namespace perch::ingest
+}  // namespace perch::rows

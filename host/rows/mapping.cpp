@@ -6,7 +6,7 @@
 #include "base/nearest_name.hpp"
 #include "tables/record_json.hpp"
 
-namespace perch::ingest {
+namespace perch::rows {
 namespace {
 
 using nlohmann::json;
@@ -129,4 +129,4 @@ std::uint32_t Mapping::input_of(const Path& path) {
   return index;
 }
 
-}  // namespace perch::ingest
+}  // namespace perch::rows

@@ -12,7 +12,7 @@
 #include "rows/iso8601.hpp"
 #include "tables/catalog.hpp"
 
-namespace perch::ingest {
+namespace perch::rows {
 
 /// Where a field's value comes from.
 enum class Origin : std::uint8_t {
@@ -94,4 +94,4 @@ class Mapping {
 /// "data.price", for people.
 std::string to_string(const Mapping::Path& path);
 
-}  // namespace perch::ingest
+}  // namespace perch::rows

@@ -12,7 +12,7 @@
 #include "rows/text_value.hpp"
 #include "tables/field_types.hpp"
 
-namespace perch::ingest {
+namespace perch::rows {
 namespace {
 
 using simdjson::dom::element_type;
@@ -355,4 +355,4 @@ bool NdjsonRows::refuse(const Field& field, RejectReason reason, const std::stri
                                          : "the number " + std::string(big.substr(0, shown_bytes_max))));
 }
 
-}  // namespace perch::ingest
+}  // namespace perch::rows

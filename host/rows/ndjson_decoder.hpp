@@ -18,7 +18,7 @@
 #include "rows/row_assembly.hpp"
 #include "rows/row_decoder.hpp"
 
-namespace perch::ingest {
+namespace perch::rows {
 
 static_assert(LineSplitter::padding_bytes >= simdjson::SIMDJSON_PADDING);
 
@@ -100,4 +100,4 @@ class NdjsonDecoder : public LineDecoder {
   NdjsonRows& rows_;
 };
 
-}  // namespace perch::ingest
+}  // namespace perch::rows

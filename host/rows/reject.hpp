@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <string>
 
-namespace perch::ingest {
+namespace perch::rows {
 
 enum class RejectReason : std::uint8_t {
   not_json,
@@ -40,4 +40,4 @@ struct Reject {
   std::string message;  ///< the field, what was expected, what was found
 };
 
-}  // namespace perch::ingest
+}  // namespace perch::rows

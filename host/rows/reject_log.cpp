@@ -12,7 +12,7 @@
 
 #include "base/units.hpp"
 
-namespace perch::ingest {
+namespace perch::rows {
 namespace {
 
 std::string base64(std::string_view bytes) {
@@ -121,4 +121,4 @@ void RejectLog::note_success() {
   spdlog::info("the reject log {} is written again; {} rejected rows were not logged", file_.string(), lost_);
 }
 
-}  // namespace perch::ingest
+}  // namespace perch::rows

@@ -19,7 +19,7 @@
 #include "rows/line_splitter.hpp"
 #include "rows/reject.hpp"
 
-namespace perch::ingest {
+namespace perch::rows {
 
 /// Thread safety: any thread; a lock inside. The writer never touches it.
 ///
@@ -55,4 +55,4 @@ class RejectLog {
   bool failing_ = false;
 };
 
-}  // namespace perch::ingest
+}  // namespace perch::rows

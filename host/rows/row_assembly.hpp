@@ -8,7 +8,7 @@
 #include "rows/mapping.hpp"
 #include "rows/row_decoder.hpp"
 
-namespace perch::ingest {
+namespace perch::rows {
 
 /// For the source's thread; shared by its streams.
 class RowAssembly {
@@ -97,4 +97,4 @@ inline void RowAssembly::stamp(const Mapping::Stamp& stamp, std::byte* out) cons
   std::memcpy(out, &value, sizeof value);
 }
 
-}  // namespace perch::ingest
+}  // namespace perch::rows

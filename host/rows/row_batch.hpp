@@ -10,12 +10,9 @@
 #include <vector>
 
 #include "base/assert.hpp"
+#include "base/clock.hpp"
 
-namespace perch::ingest {
-
-inline std::int64_t steady_now_ns() noexcept {
-  return std::chrono::steady_clock::now().time_since_epoch() / std::chrono::nanoseconds(1);
-}
+namespace perch::rows {
 
 /// The size of a record for one of a source's tables.
 struct RecordShape {
@@ -127,4 +124,4 @@ class RowBatch {
   std::vector<RowEnd> ends_;  // by row
 };
 
-}  // namespace perch::ingest
+}  // namespace perch::rows

@@ -1,7 +1,7 @@
 // RowConsumer: what a source tells the writer.
 #pragma once
 
-namespace perch::ingest {
+namespace perch::rows {
 
 /// For any source's thread.
 class RowConsumer {
@@ -13,4 +13,4 @@ class RowConsumer {
   virtual void batch_queued_and_idle() = 0;
 };
 
-}  // namespace perch::ingest
+}  // namespace perch::rows

@@ -1,6 +1,6 @@
 #include "rows/row_decoder.hpp"
 
-namespace perch::ingest {
+namespace perch::rows {
 
 Step LineDecoder::finish(RowBatch& batch) {
   if (splitter_.finish(line_)) return take(batch);  // a last line without a newline is a row
@@ -20,4 +20,4 @@ Step LineDecoder::take(RowBatch& batch) {
   return step;
 }
 
-}  // namespace perch::ingest
+}  // namespace perch::rows

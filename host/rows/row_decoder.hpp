@@ -15,7 +15,7 @@
 #include "rows/row_batch.hpp"
 #include "rows/stamps.hpp"
 
-namespace perch::ingest {
+namespace perch::rows {
 
 enum class Step : std::uint8_t {
   row,       ///< one was taken into the batch
@@ -78,4 +78,4 @@ class LineDecoder : public RowDecoder {
   LineSplitter splitter_;
 };
 
-}  // namespace perch::ingest
+}  // namespace perch::rows

@@ -6,7 +6,7 @@
 #include "rows/binary_decoder.hpp"
 #include "rows/csv_decoder.hpp"
 
-namespace perch::ingest {
+namespace perch::rows {
 
 const char* to_string(Format format) noexcept {
   switch (format) {
@@ -46,4 +46,4 @@ std::vector<RecordShape> RowFormat::shapes() const {
   return shapes;
 }
 
-}  // namespace perch::ingest
+}  // namespace perch::rows

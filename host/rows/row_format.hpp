@@ -11,7 +11,7 @@
 #include "rows/row_decoder.hpp"
 #include "rows/stamps.hpp"
 
-namespace perch::ingest {
+namespace perch::rows {
 
 /// For the source's thread alone.
 class RowFormat {
@@ -34,4 +34,4 @@ class RowFormat {
   NdjsonRows ndjson_;
 };
 
-}  // namespace perch::ingest
+}  // namespace perch::rows

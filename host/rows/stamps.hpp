@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 
-namespace perch::ingest {
+namespace perch::rows {
 
 /// For the source's thread alone.
 class Stamps {
@@ -27,4 +27,4 @@ class Stamps {
   std::int64_t last_arrival_ns_ = 0;
 };
 
-}  // namespace perch::ingest
+}  // namespace perch::rows

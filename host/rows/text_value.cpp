@@ -7,7 +7,7 @@
 
 #include "base/assert.hpp"
 
-namespace perch::ingest {
+namespace perch::rows {
 namespace {
 
 using tables::Field;
@@ -152,4 +152,4 @@ TextError store_text_value(const Field& field, std::string_view text, TimeUnit u
   return store_scalar(field.type, trim(text), unit, out);
 }
 
-}  // namespace perch::ingest
+}  // namespace perch::rows

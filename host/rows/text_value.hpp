@@ -9,7 +9,7 @@
 #include "rows/reject.hpp"
 #include "tables/layout.hpp"
 
-namespace perch::ingest {
+namespace perch::rows {
 
 /// Why a text is no value of a field's type; false: it was one.
 struct TextError {
@@ -24,4 +24,4 @@ struct TextError {
 /// between spaces, commas or semicolons, in [ ] or not. Writes the whole field.
 TextError store_text_value(const tables::Field& field, std::string_view text, TimeUnit unit, std::byte* out);
 
-}  // namespace perch::ingest
+}  // namespace perch::rows

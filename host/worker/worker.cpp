@@ -39,7 +39,7 @@ constexpr std::size_t log_lines_max = 1024;
 /// The log of this process is the host's.
 class ChannelSink : public spdlog::sinks::base_sink<std::mutex> {
  public:
-  explicit ChannelSink(Channel& channel) : channel_(channel) {}
+  explicit ChannelSink(isolation::Channel& channel) : channel_(channel) {}
 
  protected:
   void sink_it_(const spdlog::details::log_msg& message) override {
@@ -50,7 +50,7 @@ class ChannelSink : public spdlog::sinks::base_sink<std::mutex> {
   void flush_() override {}
 
  private:
-  Channel& channel_;
+  isolation::Channel& channel_;
 };
 
 /// Everything but `tell` and `wake_teller` runs on the process's first thread.
@@ -60,54 +60,56 @@ class Worker {
   int run();
 
  private:
-  Result<void> set_up(Message& setup);
-  Result<void> go_into_sandbox(const Json& setup);
-  Result<void> load(const Json& setup);
-  bool obey(Message& order);
-  void answer(const Json& order, const Result<void>& done);
-  void answer_with_state(const Json& order, const Result<readers::SavedState>& state);
-  Result<void> begin(Message& order, bool is_rehearsal);
-  Json state_message(const readers::SavedState& state, const char* say) const;
+  Result<void> set_up(isolation::Message& setup);
+  Result<void> go_into_sandbox(const isolation::Json& setup);
+  Result<void> load(const isolation::Json& setup);
+  bool obey(isolation::Message& order);
+  void answer(const isolation::Json& order, const Result<void>& done);
+  void answer_with_state(const isolation::Json& order, const Result<instances::SavedState>& state);
+  Result<void> begin(isolation::Message& order, bool is_rehearsal);
+  isolation::Json state_message(const instances::SavedState& state, const char* say) const;
   int end();
 
   void tell();
-  std::shared_ptr<readers::ReaderInstance> told_of();
+  std::shared_ptr<instances::ReaderInstance> told_of();
   void tell_events();
   void tell_checkpoint();
   void tell_fault();
   void stop_teller();
   void wake_teller();
 
-  Channel channel_;
+  isolation::Channel channel_;
   std::optional<tree::MappedArena> arena_;
   std::unique_ptr<tree::ReadSide> reads_;
   tables::Catalog catalog_;
-  readers::EventHub events_;
-  std::unique_ptr<readers::Watchdog> watchdog_;
-  readers::ThreadSupply threads_;
+  instances::EventHub events_;
+  std::unique_ptr<instances::Watchdog> watchdog_;
+  ThreadSupply threads_;
   std::shared_ptr<spdlog::details::thread_pool> log_pool_;
   const std::shared_ptr<std::atomic<bool>> catches_up_ = std::make_shared<std::atomic<bool>>(false);
-  std::shared_ptr<readers::PluginLibrary> library_;
-  std::shared_ptr<readers::ReaderInstance> instance_;
+  std::shared_ptr<plugin::PluginLibrary> library_;
+  std::shared_ptr<instances::ReaderInstance> instance_;
   nanoseconds deadline_{0};
-  std::shared_ptr<readers::Subscription> said_;
+  std::shared_ptr<instances::Subscription> said_;
 
   std::thread teller_;
-  bool told_fault_ = false;                           // the teller's
-  std::mutex mutex_;                                  // guards what follows
-  std::shared_ptr<readers::ReaderInstance> told_of_;  // instance_, once it is there
-  tree::Version told_checkpoint_ = 0;                 // the last one that the host has
+  bool told_fault_ = false;                             // the teller's
+  std::mutex mutex_;                                    // guards what follows
+  std::shared_ptr<instances::ReaderInstance> told_of_;  // instance_, once it is there
+  tree::Version told_checkpoint_ = 0;                   // the last one that the host has
   std::condition_variable woken_;
   bool is_woken_ = false;
   bool stopping_ = false;
 };
 
-std::int64_t number_in(const Json& json, const char* name) { return json.value(name, std::int64_t{0}); }
+std::int64_t number_in(const isolation::Json& json, const char* name) {
+  return json.value(name, std::int64_t{0});
+}
 
 /// The plugin's own copy, too.
-SandboxLimits limits_from(const Json& setup) {
-  const Json& wanted = setup.at("sandbox");
-  SandboxLimits limits;
+isolation::SandboxLimits limits_from(const isolation::Json& setup) {
+  const isolation::Json& wanted = setup.at("sandbox");
+  isolation::SandboxLimits limits;
   const auto add = [&wanted](const char* name, std::vector<std::filesystem::path>& paths) {
     for (const auto& path : wanted.value(name, std::vector<std::string>{})) paths.emplace_back(path);
   };
@@ -121,8 +123,8 @@ SandboxLimits limits_from(const Json& setup) {
 }
 
 int Worker::run() {
-  Message message;
-  if (channel_.receive(message, std::chrono::seconds(10)) != Channel::Received::message) return 1;
+  isolation::Message message;
+  if (channel_.receive(message, std::chrono::seconds(10)) != isolation::Channel::Received::message) return 1;
   if (auto ready = set_up(message); !ready) {
     answer(message.body, ready);
     return 1;
@@ -132,19 +134,19 @@ int Worker::run() {
   answer(message.body, created);
   for (;;) {
     const auto received = channel_.receive(message, std::chrono::hours(1));
-    if (received == Channel::Received::ended) return 1;  // the host is gone
-    if (received == Channel::Received::nothing) continue;
+    if (received == isolation::Channel::Received::ended) return 1;  // the host is gone
+    if (received == isolation::Channel::Received::nothing) continue;
     if (!obey(message)) return end();
   }
 }
 
 /// From here on this process can do what a reader may, and no more.
-Result<void> Worker::go_into_sandbox(const Json& setup) {
-  const Json wanted = setup.value("sandbox", Json::object());
+Result<void> Worker::go_into_sandbox(const isolation::Json& setup) {
+  const isolation::Json wanted = setup.value("sandbox", isolation::Json::object());
   if (!wanted.value("is_on", true)) return {};
   auto sandbox = enter_sandbox(limits_from(setup));
   if (!sandbox) return fail(sandbox.error());
-  Json message{{"say", "sandboxed"}, {"lacks", sandbox->lacks}};
+  isolation::Json message{{"say", "sandboxed"}, {"lacks", sandbox->lacks}};
   if (!sandbox->attempts) {
     channel_.send(message);
   } else {
@@ -153,8 +155,8 @@ Result<void> Worker::go_into_sandbox(const Json& setup) {
   return {};
 }
 
-Result<void> Worker::set_up(Message& setup) {
-  const Json& wanted = setup.body;
+Result<void> Worker::set_up(isolation::Message& setup) {
+  const isolation::Json& wanted = setup.body;
   if (setup.descriptors.size() != 2) return fail("the host gave no descriptors for its tree");
   auto arena = tree::MappedArena::map(setup.descriptors[0].get(), setup.descriptors[1].get());
   if (!arena) return fail(arena.error());
@@ -173,32 +175,32 @@ Result<void> Worker::set_up(Message& setup) {
   if (!catalog) return fail(catalog.error());
   catalog_ = std::move(*catalog);
   deadline_ = nanoseconds(number_in(wanted, "callback_deadline_ns"));
-  watchdog_ = std::make_unique<readers::Watchdog>(
-      readers::WatchdogSpec{deadline_, 0}, events_, [] { return std::vector<readers::PinHolder>(); },
+  watchdog_ = std::make_unique<instances::Watchdog>(
+      instances::WatchdogSpec{deadline_, 0}, events_, [] { return std::vector<instances::PinHolder>(); },
       std::function<std::vector<tree::RetainedVersion>()>());
   said_ = events_.subscribe(events_max, nullptr, [this] { wake_teller(); });
-  readers::install_crash_signals();
+  containment::install_crash_signals();
   threads_.make_ready();
   watchdog_->start();
   teller_ = std::thread([this] { tell(); });
   return {};
 }
 
-Result<void> Worker::load(const Json& setup) {
+Result<void> Worker::load(const isolation::Json& setup) {
   const std::filesystem::path copy = setup.at("copy").get<std::string>();
-  auto file = readers::PluginFile::open_copy(copy);
+  auto file = plugin::PluginFile::open_copy(copy);
   if (!file) return fail(file.error());
   file->show_as(setup.value("source", ""));
-  auto library = readers::PluginLibrary::load(*file, copy, setup.value("generation", std::uint64_t{0}),
-                                              readers::CopyOwner::somebody_else);
+  auto library = plugin::PluginLibrary::load(*file, copy, setup.value("generation", std::uint64_t{0}),
+                                             plugin::CopyOwner::somebody_else);
   if (!library) return fail(library.error());
   library_ = std::move(*library);
-  const readers::HostParts host{catalog_,    *reads_,
-                                events_,     [this] { wake_teller(); },
-                                catches_up_, nanoseconds(number_in(setup, "checkpoint_ns")),
-                                *watchdog_,  threads_};
-  instance_ = std::make_shared<readers::ReaderInstance>(host, library_, setup.value("reader", ""),
-                                                        setup.value("config", "{}"));
+  const instances::HostParts host{catalog_,    *reads_,
+                                  events_,     [this] { wake_teller(); },
+                                  catches_up_, nanoseconds(number_in(setup, "checkpoint_ns")),
+                                  *watchdog_,  threads_};
+  instance_ = std::make_shared<instances::ReaderInstance>(host, library_, setup.value("reader", ""),
+                                                          setup.value("config", "{}"));
   if (setup.value("spin", false)) instance_->spin_for_commits();
   const std::lock_guard lock(mutex_);
   told_of_ = instance_;
@@ -206,7 +208,7 @@ Result<void> Worker::load(const Json& setup) {
 }
 
 /// False: it is time to end.
-bool Worker::obey(Message& message) {
+bool Worker::obey(isolation::Message& message) {
   const std::string order = message.body.value("order", "");
   const nanoseconds wait(number_in(message.body, "wait_ns"));
   if (order == "end" || !instance_) return false;
@@ -227,11 +229,12 @@ bool Worker::obey(Message& message) {
   return true;
 }
 
-Result<void> Worker::begin(Message& order, bool is_rehearsal) {
+Result<void> Worker::begin(isolation::Message& order, bool is_rehearsal) {
   const nanoseconds wait(number_in(order.body, "wait_ns"));
-  std::optional<readers::SavedState> from;
+  std::optional<instances::SavedState> from;
   if (!order.descriptors.empty()) {
-    auto bytes = from_descriptor(order.descriptors[0].get(), readers::PluginProxy::state_bytes_max);
+    auto bytes =
+        isolation::from_descriptor(order.descriptors[0].get(), instances::PluginProxy::state_bytes_max);
     if (!bytes) return fail(bytes.error());
     from.emplace();
     from->bytes = std::make_shared<const std::string>(std::move(*bytes));
@@ -245,24 +248,24 @@ Result<void> Worker::begin(Message& order, bool is_rehearsal) {
   return instance_->begin(std::move(from), wait);
 }
 
-void Worker::answer(const Json& order, const Result<void>& done) {
-  const Json ticket = order.value("ticket", Json(0));
+void Worker::answer(const isolation::Json& order, const Result<void>& done) {
+  const isolation::Json ticket = order.value("ticket", isolation::Json(0));
   if (ticket == 0) return;  // nobody waits for it
-  Json message{{"say", "answer"}, {"ticket", ticket}};
-  if (!done) message["error"] = to_json(done.error());
+  isolation::Json message{{"say", "answer"}, {"ticket", ticket}};
+  if (!done) message["error"] = isolation::to_json(done.error());
   channel_.send(message);
 }
 
-Json Worker::state_message(const readers::SavedState& state, const char* say) const {
+isolation::Json Worker::state_message(const instances::SavedState& state, const char* say) const {
   return {{"say", say}, {"version", state.version}, {"word", state.snapshot ? state.snapshot.word() : 0}};
 }
 
-void Worker::answer_with_state(const Json& order, const Result<readers::SavedState>& state) {
+void Worker::answer_with_state(const isolation::Json& order, const Result<instances::SavedState>& state) {
   if (!state) return answer(order, fail(state.error()));
-  const auto bytes = to_descriptor(*state->bytes);
+  const auto bytes = isolation::to_descriptor(*state->bytes);
   if (!bytes) return answer(order, fail(bytes.error()));
-  Json message = state_message(*state, "answer");
-  message["ticket"] = order.value("ticket", Json(0));
+  isolation::Json message = state_message(*state, "answer");
+  message["ticket"] = order.value("ticket", isolation::Json(0));
   channel_.send(message, {bytes->get()});
 }
 
@@ -277,7 +280,7 @@ int Worker::end() {
   stop_teller();
   tell_events();
   tell_fault();
-  if (instance_ && has_ended) channel_.send(readers::stats_message(*instance_->stats()));
+  if (instance_ && has_ended) channel_.send(instances::stats_message(*instance_->stats()));
   if (!has_ended) {
     left = "its thread did not end";
   } else if (library_) {
@@ -326,13 +329,14 @@ void Worker::tell() {
       stats_due = std::chrono::steady_clock::now() + tell_every;
       tell_checkpoint();
       const auto instance = told_of();
-      channel_.send(instance ? readers::stats_message(*instance->stats()) : Json{{"say", "stats"}});
+      channel_.send(instance ? instances::stats_message(*instance->stats())
+                             : isolation::Json{{"say", "stats"}});
     }
     lock.lock();
   }
 }
 
-std::shared_ptr<readers::ReaderInstance> Worker::told_of() {
+std::shared_ptr<instances::ReaderInstance> Worker::told_of() {
   const std::lock_guard lock(mutex_);
   return told_of_;
 }
@@ -346,7 +350,7 @@ void Worker::tell_fault() {
   // A thread that is parked is parked in this process, which ends now.
   constexpr std::string_view parked = "; its thread is parked for good";
   if (fault->message.ends_with(parked)) fault->message.resize(fault->message.size() - parked.size());
-  channel_.send({{"say", "fault"}, {"error", to_json(*fault)}});
+  channel_.send({{"say", "fault"}, {"error", isolation::to_json(*fault)}});
 }
 
 void Worker::tell_checkpoint() {
@@ -357,13 +361,13 @@ void Worker::tell_checkpoint() {
     const std::lock_guard lock(mutex_);
     if (std::exchange(told_checkpoint_, checkpoint->version) == checkpoint->version) return;
   }
-  if (const auto bytes = to_descriptor(*checkpoint->bytes))
+  if (const auto bytes = isolation::to_descriptor(*checkpoint->bytes))
     channel_.send(state_message(*checkpoint, "checkpoint"), {bytes->get()});
 }
 
 void Worker::tell_events() {
   std::uint64_t dropped = 0;
-  while (const auto event = said_->take(dropped)) channel_.send(readers::event_message(*event));
+  while (const auto event = said_->take(dropped)) channel_.send(instances::event_message(*event));
   if (dropped > 0) spdlog::warn("{} results were dropped: the host takes them too slowly", dropped);
 }
 

@@ -95,7 +95,7 @@ std::vector<std::int64_t> through_perch(std::uint64_t events, bool source_spins,
   readers_spec.disabled_file = folder / "disabled.json";
   readers_spec.blame_file = folder / "crashed.txt";
   readers_spec.instances = {{"arrivals", "arrivals", "{}", reader_spins}};
-  readers::EventHub hub;
+  instances::EventHub hub;
   readers::ReaderManager readers(readers_spec, catalog, store->reads(), hub);
   if (source_spins) run_on(1);
   const auto readers_started = readers.start();

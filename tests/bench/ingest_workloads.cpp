@@ -60,7 +60,7 @@ std::vector<tables::TableSpec> tables_with_rollup(Order order) {
   return {trades, bars};
 }
 
-Cost through_perch(ingest::Format format, Order order, std::string_view bytes, std::uint64_t rows) {
+Cost through_perch(rows::Format format, Order order, std::string_view bytes, std::uint64_t rows) {
   const BenchFolder folder;
   Feeder feeder(folder / "feed.sock", bytes);
   const auto store =
@@ -168,10 +168,10 @@ Cost through_lmdb(std::string_view bytes, std::uint64_t rows) {
   return cost;
 }
 
-void run(Report& report, const std::string& workload, ingest::Format format, const std::string& bytes,
+void run(Report& report, const std::string& workload, rows::Format format, const std::string& bytes,
          const std::vector<TradeRow>& rows) {
   add(report, workload, "perch", rows.size(), through_perch(format, Order::by_symbol, bytes, rows.size()));
-  const bool is_binary = format == ingest::Format::binary;
+  const bool is_binary = format == rows::Format::binary;
   add(report, workload, "perch_by_time", rows.size(),
       through_perch(format, Order::by_time, is_binary ? trades_by_time_as_binary(rows) : bytes, rows.size()));
   if (RedisServer::program().empty()) {
@@ -181,7 +181,7 @@ void run(Report& report, const std::string& workload, ingest::Format format, con
     const std::vector<TradeRow> some(rows.begin(), rows.begin() + std::ptrdiff_t((rows.size() + 2) / 3));
     add(report, workload, "redis", some.size(), through_redis(trades_as_xadd(some), some.size()));
   }
-  if (format == ingest::Format::ndjson) {
+  if (format == rows::Format::ndjson) {
     const std::vector<TradeRow> some(rows.begin(), rows.begin() + std::ptrdiff_t((rows.size() + 2) / 3));
     add(report, workload, "nlohmann_lmdb", some.size(), through_lmdb(trades_as_ndjson(some), some.size()));
   }
@@ -191,17 +191,17 @@ void run(Report& report, const std::string& workload, ingest::Format format, con
 
 void ingest_ndjson(Report& report, std::uint64_t count) {
   const auto rows = make_trades(count);
-  run(report, "ingest_ndjson", ingest::Format::ndjson, trades_as_ndjson(rows), rows);
+  run(report, "ingest_ndjson", rows::Format::ndjson, trades_as_ndjson(rows), rows);
 }
 
 void ingest_csv(Report& report, std::uint64_t count) {
   const auto rows = make_trades(count);
-  run(report, "ingest_csv", ingest::Format::csv, trades_as_csv(rows), rows);
+  run(report, "ingest_csv", rows::Format::csv, trades_as_csv(rows), rows);
 }
 
 void ingest_binary(Report& report, std::uint64_t count) {
   const auto rows = make_trades(3 * count);  // it is over so soon
-  run(report, "ingest_binary", ingest::Format::binary, trades_as_binary(rows), rows);
+  run(report, "ingest_binary", rows::Format::binary, trades_as_binary(rows), rows);
 }
 
 }  // namespace perch::bench

@@ -35,9 +35,9 @@ namespace perch::bench {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-using worker::Channel;
-using worker::Json;
-using worker::Message;
+using isolation::Channel;
+using isolation::Json;
+using isolation::Message;
 using Row = Value<4>;
 
 constexpr std::uint64_t gets = 200'000;

@@ -23,9 +23,9 @@
 namespace {
 
 using perch::UniqueFd;
-using perch::worker::Channel;
-using perch::worker::Json;
-using perch::worker::Message;
+using perch::isolation::Channel;
+using perch::isolation::Json;
+using perch::isolation::Message;
 
 constexpr int channel_fd = 3;
 const char* const sayings[] = {"answer", "stats", "event",     "log", "checkpoint",

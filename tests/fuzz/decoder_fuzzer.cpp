@@ -9,7 +9,7 @@
 #include "rows/row_format.hpp"
 
 using namespace perch;
-using namespace perch::ingest;
+using namespace perch::rows;
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static const tables::Catalog catalog = *tables::Catalog::make({fuzz::fuzzed_table()});

@@ -28,9 +28,9 @@ namespace perch::fuzz {
 namespace malformed_plugins_test {
 
 namespace fs = std::filesystem;
-using readers::PluginFile;
-using readers::PluginLibrary;
-using test::plugin;
+using plugin::PluginFile;
+using plugin::PluginLibrary;
+using test::faulty_plugin;
 
 enum Fate : int {
   refused_before_loading = 40,  // by the host, with a message
@@ -98,7 +98,7 @@ void live_and_die(const perch_plugin_api& api) {
 
 /// The child's work. `mark`: the file that a constructor leaves.
 Fate fate_of(const fs::path& file, const fs::path& mark) {
-  const auto inspection = readers::inspect_file(file);
+  const auto inspection = plugin::inspect_file(file);
   const bool inspected_good = inspection && inspection->refusal.empty();
   if (!inspection && inspection.error().message.empty()) return no_message;
 
@@ -148,7 +148,7 @@ Fate run_in_child(const std::string& bytes) {
 /// Counts fates by kind of damage, and names what must not be.
 class Campaign {
  public:
-  explicit Campaign(const std::string& name) : name_(name), good_(content_of(plugin(name))) {}
+  explicit Campaign(const std::string& name) : name_(name), good_(content_of(faulty_plugin(name))) {}
   const std::string& good() const { return good_; }
 
   void run(const std::vector<Mutation>& mutations) {
@@ -202,17 +202,17 @@ bool is_soak() { return std::getenv("PERCH_SOAK") != nullptr; }
 TEST_CASE("the good plugins run, and what must not happen is seen when it does") {
   for (const char* name : {"marked", "marked_stripped", "marked_lld", "marked_lld_stripped"}) {
     CAPTURE(name);
-    if (fs::exists(plugin(name))) CHECK(run_in_child(content_of(plugin(name))) == loaded);
+    if (fs::exists(faulty_plugin(name))) CHECK(run_in_child(content_of(faulty_plugin(name))) == loaded);
   }
-  CHECK(run_in_child(content_of(plugin("never_unmapped"))) == loaded_for_good);
-  CHECK(run_in_child(content_of(plugin("breaks_its_entry"))) == constructor_ran);
-  CHECK(run_in_child(content_of(plugin("crashes_in_constructor"))) == crashed);
+  CHECK(run_in_child(content_of(faulty_plugin("never_unmapped"))) == loaded_for_good);
+  CHECK(run_in_child(content_of(faulty_plugin("breaks_its_entry"))) == constructor_ran);
+  CHECK(run_in_child(content_of(faulty_plugin("crashes_in_constructor"))) == crashed);
 }
 
 TEST_CASE("damaged plugin files neither crash nor hang the host, and none that is refused has run") {
   std::size_t files = 0;
   for (const char* name : {"marked", "marked_stripped", "marked_lld", "marked_lld_stripped"}) {
-    if (!fs::exists(plugin(name))) continue;
+    if (!fs::exists(faulty_plugin(name))) continue;
     CAPTURE(name);
     Campaign campaign(name);
     const std::string& good = campaign.good();

@@ -11,7 +11,7 @@
 namespace perch::fuzz {
 namespace {
 
-using ingest::Format;
+using rows::Format;
 using Random = std::mt19937_64;
 
 /// As it lies in memory, and so in a binary stream.

@@ -26,9 +26,9 @@ struct FuzzedRow {
 tables::TableSpec fuzzed_table();
 
 /// `random` decides everything. A tenth of the rows is bad. (Binary: one record as a frame of its own.)
-FuzzedRow make_row(ingest::Format format, std::uint64_t id, std::mt19937_64& random);
+FuzzedRow make_row(rows::Format format, std::uint64_t id, std::mt19937_64& random);
 
 /// What a stream begins with.
-std::string stream_begin(ingest::Format format);
+std::string stream_begin(rows::Format format);
 
 }  // namespace perch::fuzz

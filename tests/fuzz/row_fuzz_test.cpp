@@ -14,7 +14,7 @@
 
 using namespace perch;
 using namespace perch::fuzz;
-using namespace perch::ingest;
+using namespace perch::rows;
 
 namespace row_fuzz_test {
 
@@ -48,7 +48,7 @@ class Stream {
       REQUIRE_FALSE(expected.empty());
       const FuzzedRow row = std::move(expected.front());
       expected.pop_front();
-      const std::string found = step == Step::row ? "" : name(decoder_->reject().reason);
+      const std::string found = step == Step::row ? "" : rows::name(decoder_->reject().reason);
       REQUIRE_MESSAGE(found == row.reason, row.bytes << " " << decoder_->reject().message);
       if (step == Step::row) check(row);
     }
@@ -80,11 +80,11 @@ class Stream {
 
   tables::Catalog catalog_;
   RowFormat format_;
-  std::unique_ptr<RowDecoder> decoder_;
+  std::unique_ptr<rows::RowDecoder> decoder_;
   RowBatch batch_;
 };
 
-void feed_rows(Format format) {
+void feed_rows(rows::Format format) {
   const std::uint64_t rows = std::getenv("PERCH_SOAK") ? 10'000'000 : 100'000;
   std::mt19937_64 random(17);
   Stream stream(format);

@@ -6,7 +6,7 @@
 #include "row_fuzz.hpp"
 
 int main(int argc, char** argv) {
-  using perch::ingest::Format;
+  using perch::rows::Format;
   if (argc != 2) return 2;
   for (const auto& [format, name] :
        {std::pair{Format::ndjson, "ndjson"}, {Format::csv, "csv"}, {Format::binary, "binary"}}) {

@@ -56,6 +56,8 @@ std::size_t entries_of(const char* folder) {
 
 bool has(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
 
-fs::path plugin(const std::string& name) { return fs::path(PERCH_BINARY_DIR) / "faulty" / (name + ".so"); }
+fs::path faulty_plugin(const std::string& name) {
+  return fs::path(PERCH_BINARY_DIR) / "faulty" / (name + ".so");
+}
 
 }  // namespace perch::test

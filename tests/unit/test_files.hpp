@@ -43,6 +43,6 @@ std::size_t entries_of(const char* folder);
 bool has(std::string_view text, std::string_view part);
 
 /// A plugin of tests/faulty.
-fs::path plugin(const std::string& name);
+fs::path faulty_plugin(const std::string& name);
 
 }  // namespace perch::test

@@ -9,7 +9,7 @@
 #include "tables/table_writer.hpp"
 #include "tree/store.hpp"
 
-namespace perch::readers::test {
+namespace perch::test {
 
 inline tables::Catalog test_catalog() {
   tables::TableSpec rows{"rows", {{"id", "uint64"}}, {{"amount", "int64"}, {"check", "uint64"}}, {}};
@@ -41,4 +41,4 @@ class RowWriter {
   tables::TableWriter writer_;
 };
 
-}  // namespace perch::readers::test
+}  // namespace perch::test

@@ -4,7 +4,7 @@
 
 #include <chrono>
 
-namespace perch::readers {
+namespace perch {
 namespace rate_limit_test {
 
 using namespace std::chrono_literals;
@@ -24,4 +24,4 @@ TEST_CASE("a flood is cut at the burst, and goes on with time") {
 }
 
 }  // namespace rate_limit_test
-}  // namespace perch::readers
+}  // namespace perch

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-namespace perch::readers {
+namespace perch {
 namespace text_test {
 
 TEST_CASE("texts of plugins become one line of valid UTF-8, cut") {
@@ -18,4 +18,4 @@ TEST_CASE("texts of plugins become one line of valid UTF-8, cut") {
 }
 
 }  // namespace text_test
-}  // namespace perch::readers
+}  // namespace perch

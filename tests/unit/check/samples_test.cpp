@@ -16,8 +16,8 @@
 namespace perch::check {
 namespace samples_test {
 
-readers::Manifest manifest_with(const std::string& schema) {
-  readers::Manifest manifest;
+plugin::Manifest manifest_with(const std::string& schema) {
+  plugin::Manifest manifest;
   manifest.id = "sample";
   manifest.tables = {{"rows", "{id:uint64@0;name:char[8]@8}16:8",
                       "{price:float64@0;count:int32@8;flag:bool@12;tags:char[3]@13}16:8"}};
@@ -35,7 +35,7 @@ bool is_utf8(const std::string& text) {
 }
 
 /// All rows of the first table, as JSON, with the fields that the plugin knows.
-std::vector<std::string> rows_of(SampleTables& tables, const readers::Manifest& manifest) {
+std::vector<std::string> rows_of(SampleTables& tables, const plugin::Manifest& manifest) {
   const auto& table = *tables.catalog().tables()[0];
   const auto built = tables::Layout::parse(manifest.tables[0].value_layout).value();
   const auto snapshot = tables.reads().acquire();
@@ -122,7 +122,7 @@ TEST_CASE("sample tables: the same seed gives the same rows, whether the host's 
 TEST_CASE("sample tables: grown records fit the plugin and lie further apart") {
   const auto manifest = manifest_with("{}");
   const auto grown = SampleTables::make(manifest, Records::grown, Values::odd, 1).value();
-  CHECK(readers::check_compatible(manifest, grown->catalog()));
+  CHECK(plugin::check_compatible(manifest, grown->catalog()));
   CHECK(grown->catalog().tables()[0]->value().size() == 32);
 }
 
@@ -149,7 +149,7 @@ TEST_CASE("sample configs: all fit the schema; each choice and both ends of a ra
   const auto configs = sample_configs(manifest, random);
   std::set<std::string> found;
   for (const SampleConfig& config : configs) {
-    CHECK_MESSAGE(readers::check_config(manifest, config.json), config.json);
+    CHECK_MESSAGE(plugin::check_config(manifest, config.json), config.json);
     const Json json = Json::parse(config.json);
     for (const auto& [name, value] : json.items()) found.insert(name + "=" + value.dump());
   }
@@ -158,7 +158,7 @@ TEST_CASE("sample configs: all fit the schema; each choice and both ends of a ra
     CHECK_MESSAGE(found.count(wanted) == 1, wanted);
   }
   CHECK(configs.size() > 20);
-  CHECK(readers::check_config(manifest, least_config(manifest)));
+  CHECK(plugin::check_config(manifest, least_config(manifest)));
   CHECK(Json::parse(least_config(manifest)) == Json{{"mode", "sum"}});
 }
 

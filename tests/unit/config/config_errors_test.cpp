@@ -334,11 +334,11 @@ TEST_CASE_FIXTURE(ConfigFixture, "a source's map, as it is read") {
   CHECK(feed.when[1].value == "true");
   REQUIRE(feed.map.size() == 4);
   CHECK(feed.map[0].second.path == Path{"s"});
-  CHECK(feed.map[1].second.origin == perch::ingest::Origin::sequence);
+  CHECK(feed.map[1].second.origin == perch::rows::Origin::sequence);
   CHECK(feed.map[2].second.path == Path{"data", "T"});
-  CHECK(feed.map[2].second.unit == perch::ingest::TimeUnit::ms);
+  CHECK(feed.map[2].second.unit == perch::rows::TimeUnit::ms);
   CHECK(feed.map[3].second.path == Path{"data", "a.b"});
   CHECK(feed.map[3].second.quoted);
   CHECK(feed.map[3].second.fallback == "1.5");
-  CHECK(source.feeds[1].map[0].second.origin == perch::ingest::Origin::arrival);
+  CHECK(source.feeds[1].map[0].second.origin == perch::rows::Origin::arrival);
 }

@@ -40,7 +40,7 @@ TEST_CASE("events that come between a request and its answer are kept") {
   REQUIRE(client->call("events.subscribe", cli::Json::object(), soon()));
   constexpr int events = 20;
   for (int i = 0; i < events; ++i) {
-    readers::Event event;
+    instances::Event event;
     event.kind = "publication";
     event.json = std::to_string(i);
     host.events.publish(event);

@@ -6,8 +6,8 @@ using namespace perch::control::testing;
 
 namespace events_test {
 
-readers::Event publication(const std::string& reader, const std::string& topic, const std::string& data) {
-  readers::Event event;
+instances::Event publication(const std::string& reader, const std::string& topic, const std::string& data) {
+  instances::Event event;
   event.kind = "publication";
   event.reader = reader;
   event.topic = topic;
@@ -48,10 +48,10 @@ TEST_CASE("a subscription takes the kinds, the reader and the topic it asked for
   Peer peer = host.connect();
   peer.result("events.subscribe",
               {{"kinds", {"publication", "reader.loaded"}}, {"reader", "a"}, {"topic", "t"}});
-  readers::Event loaded;
+  instances::Event loaded;
   loaded.kind = "reader.loaded";
   loaded.reader = "a";
-  readers::Event failed = loaded;
+  instances::Event failed = loaded;
   failed.kind = "reader.failed";
   for (const auto& event :
        {publication("b", "t", "1"), publication("a", "u", "2"), failed, loaded, publication("a", "t", "3")}) {

@@ -149,7 +149,7 @@ class SmallHost {
   std::filesystem::path socket = folder / "perch.sock";
   tables::Catalog catalog;
   std::unique_ptr<tree::Store> store;
-  readers::EventHub events;
+  instances::EventHub events;
   readers::ReaderManager readers;
   std::unique_ptr<ingest::Ingest> ingest;
   std::unique_ptr<Server> server;

@@ -12,16 +12,16 @@
 using namespace perch::ingest;
 
 TEST_CASE("wide rows make smaller batches") {
-  CHECK(RowBatch({{1, 8}}).capacity() == RowBatch::rows_max);
-  CHECK(RowBatch({{8, 4096}}).capacity() == 63);
-  CHECK(RowBatch({{8, 4096}}).capacity() * (64 + 4096) <= RowBatch::bytes_max);
+  CHECK(perch::rows::RowBatch({{1, 8}}).capacity() == perch::rows::RowBatch::rows_max);
+  CHECK(perch::rows::RowBatch({{8, 4096}}).capacity() == 63);
+  CHECK(perch::rows::RowBatch({{8, 4096}}).capacity() * (64 + 4096) <= perch::rows::RowBatch::bytes_max);
 }
 
 TEST_CASE("a row has a record in each table that it feeds, and is taken whole or not at all") {
-  RowBatch batch({{1, 12}, {2, 8}});
+  perch::rows::RowBatch batch({{1, 12}, {2, 8}});
   batch.begin(0);
   for (std::uint64_t i = 0; i < 100; ++i) {
-    const RowBatch::Open first = batch.open(0);
+    const perch::rows::RowBatch::Open first = batch.open(0);
     *first.key = i;
     std::memset(first.value, 0xff, 12);
     if (i % 3 == 0) {
@@ -29,7 +29,7 @@ TEST_CASE("a row has a record in each table that it feeds, and is taken whole or
       continue;
     }
     if (i % 2 == 0) {
-      const RowBatch::Open second = batch.open(1);
+      const perch::rows::RowBatch::Open second = batch.open(1);
       second.key[0] = i;
       second.key[1] = ~i;
       CHECK(std::all_of(second.value, second.value + 8, [](std::byte b) { return b == std::byte{0}; }));
@@ -59,7 +59,7 @@ TEST_CASE("a queue takes so many batches and no more, first in, first out") {
   BatchQueue queue({{1, 8}});
   CHECK(queue.front() == nullptr);
   for (std::uint64_t i = 0; i < BatchQueue::capacity(); ++i) {
-    RowBatch* batch = queue.free_slot();
+    perch::rows::RowBatch* batch = queue.free_slot();
     REQUIRE(batch != nullptr);
     batch->begin(i);
     queue.publish();
@@ -82,14 +82,14 @@ TEST_CASE("every row crosses from thread to thread once, in order, with both sid
   std::thread producer([&] {
     std::mt19937 random(3);
     for (std::uint64_t next = 0; next < rows;) {
-      RowBatch* batch = nullptr;
+      perch::rows::RowBatch* batch = nullptr;
       while ((batch = queue.free_slot()) == nullptr) {
         room.sleep([&] { return queue.free_slot() == nullptr; });
       }
       batch->begin(0);
       // Small batches mostly, so that the queue is often empty and often full.
       for (std::uint32_t left = 1 + random() % 5; left > 0 && next < rows; --left, ++next) {
-        const RowBatch::Open record = batch->open(0);
+        const perch::rows::RowBatch::Open record = batch->open(0);
         *record.key = next;
         const std::uint64_t value = next * 3;
         std::memcpy(record.value, &value, sizeof value);
@@ -102,14 +102,14 @@ TEST_CASE("every row crosses from thread to thread once, in order, with both sid
   std::uint64_t expected = 0;
   std::uint64_t wrong = 0;
   while (expected < rows) {
-    const RowBatch* batch = queue.front();
+    const perch::rows::RowBatch* batch = queue.front();
     if (batch == nullptr) {
       work.sleep([&] { return queue.front() == nullptr; });
       continue;
     }
     for (std::uint32_t row = 0; row < batch->size(); ++row, ++expected) {
       std::uint64_t value = 0;
-      const RowBatch::Record record = batch->record(batch->record_begin(row));
+      const perch::rows::RowBatch::Record record = batch->record(batch->record_begin(row));
       std::memcpy(&value, record.value, sizeof value);
       wrong += *record.key != expected || value != expected * 3 || batch->end(row) != expected + 1;
     }

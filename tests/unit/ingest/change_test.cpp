@@ -140,7 +140,7 @@ TEST_CASE("a change that cannot be made changes nothing") {
   change.add_sources = {listener(host, "b", "more"), listener(host, "taken", "more")};
   change.remove_sources = {"a"};
   SourceSpec again = host.spec.sources[0];  // at the socket of the one that goes
-  again.format = Format::csv;
+  again.format = perch::rows::Format::csv;
   change.add_sources.insert(change.add_sources.begin(), again);
   const auto changed = ingest.change(change);
   REQUIRE_FALSE(changed);
@@ -161,7 +161,7 @@ TEST_CASE("a listener that changes goes on with its socket") {
   IngestChange change = change_of(host);
   change.remove_sources = {"a"};
   change.add_sources = host.spec.sources;
-  change.add_sources[0].format = Format::csv;
+  change.add_sources[0].format = perch::rows::Format::csv;
   REQUIRE(ingest.change(change));
   const UniqueFd socket = connect(host.folder / "a.sock");
   const std::string text = "id,number\n5,6\n";

@@ -4,7 +4,7 @@
 
 #include <thread>
 
-namespace perch::readers {
+namespace perch::instances {
 namespace event_hub_test {
 
 Event event_of(const std::string& kind, const std::string& json = "{}") {
@@ -104,4 +104,4 @@ TEST_CASE("many threads publish and listen at once: nothing is lost or doubled")
 }
 
 }  // namespace event_hub_test
-}  // namespace perch::readers
+}  // namespace perch::instances

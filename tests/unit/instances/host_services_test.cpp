@@ -10,7 +10,7 @@
 #include "instances/event_hub.hpp"
 #include "instances/live_stats.hpp"
 
-namespace perch::readers::test {
+namespace perch::instances::test {
 namespace host_services_test {
 
 perch_string text(std::string_view from) { return {from.data(), from.size()}; }
@@ -75,4 +75,4 @@ TEST_CASE("a flood of publications is cut") {
 }
 
 }  // namespace host_services_test
-}  // namespace perch::readers::test
+}  // namespace perch::instances::test

@@ -4,10 +4,11 @@
 
 #include "unit/readers/test_host.hpp"
 
-namespace perch::readers::test {
+namespace perch::instances::test {
+using namespace perch::test;
+using readers::test::TestHost;
+namespace fs = std::filesystem;
 namespace pinned_versions_test {
-
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 std::optional<PinHolder> pin_of(const TestHost& host, const std::string& what) {
   for (PinHolder& pin : host.manager->pins()) {
@@ -73,7 +74,7 @@ TEST_CASE("pins: a reader's step holds the version that it stands on, and says s
   const fs::path go = host.folder.path() / "go";
   host.rows.put(1, 1);
   const tree::Version version = host.rows.commit();
-  REQUIRE(host.load(plugin("summing"), "sums", R"({"hang_until":")" + go.string() + "\"}"));
+  REQUIRE(host.load(faulty_plugin("summing"), "sums", R"({"hang_until":")" + go.string() + "\"}"));
   REQUIRE(eventually([&] { return host.gauge("sums", "hanging") == 1; }));
   host.rows.put(1, 2);
   host.rows.commit();
@@ -96,13 +97,13 @@ TEST_CASE("pins: a reader's step holds the version that it stands on, and says s
 }
 
 TEST_CASE("pins: within a probation the suspended generation holds the version that it may go back to") {
-  TestHost host([](ReadersSpec& spec) { spec.checkpoint = 0s; });
+  TestHost host([](readers::ReadersSpec& spec) { spec.checkpoint = 0s; });
   host.rows.put(1, 1);
   const tree::Version version = host.rows.commit();
-  REQUIRE(host.load(plugin("summing"), "sums"));
+  REQUIRE(host.load(faulty_plugin("summing"), "sums"));
   REQUIRE(host.caught_up("sums"));
   const std::uint64_t generation = host.reader("sums")->generation;
-  auto verdict = host.begin_swap("sums", plugin("summing_next"), 1h);
+  auto verdict = host.begin_swap("sums", faulty_plugin("summing_next"), 1h);
   REQUIRE(eventually([&] { return host.state("sums") == "probation"; }));
   host.rows.put(1, 2);
   const tree::Version later = host.rows.commit();
@@ -123,11 +124,11 @@ TEST_CASE("pins: within a probation the suspended generation holds the version t
 }
 
 TEST_CASE("pins: a generation that hangs on its way out is shown with what it holds") {
-  TestHost host([](ReadersSpec& spec) { spec.callback_deadline = 100ms; });
+  TestHost host([](readers::ReadersSpec& spec) { spec.callback_deadline = 100ms; });
   const fs::path go = host.folder.path() / "go";
   host.rows.put(1, 1);
   const tree::Version version = host.rows.commit();
-  REQUIRE(host.load(plugin("summing"), "sums", R"({"hang_until":")" + go.string() + "\"}"));
+  REQUIRE(host.load(faulty_plugin("summing"), "sums", R"({"hang_until":")" + go.string() + "\"}"));
   REQUIRE(eventually([&] { return host.gauge("sums", "hanging") == 1; }));
   REQUIRE(host.unload("sums"));
   const std::optional<PinHolder> pin = pin_of(host, "retired, but hangs in a callback");
@@ -139,4 +140,4 @@ TEST_CASE("pins: a generation that hangs on its way out is shown with what it ho
 }
 
 }  // namespace pinned_versions_test
-}  // namespace perch::readers::test
+}  // namespace perch::instances::test

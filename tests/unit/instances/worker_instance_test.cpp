@@ -10,7 +10,7 @@
 #include "unit/test_files.hpp"
 #include "unit/test_rows.hpp"
 
-namespace perch::readers {
+namespace perch::instances {
 namespace worker_instance_test {
 
 using namespace std::chrono_literals;
@@ -31,11 +31,12 @@ class WorkerHost {
   }
 
   std::unique_ptr<WorkerInstance> run(const std::string& what) {
-    auto file = PluginFile::open(plugin("summing"));
+    auto file = plugin::PluginFile::open(faulty_plugin("summing"));
     REQUIRE(file.has_value());
     auto copy = file->copy_to(folder.path(), ++generation_);
     REQUIRE(copy.has_value());
-    auto library = PluginLibrary::leave_to_workers(*file, *copy, generation_, CopyOwner::library);
+    auto library =
+        plugin::PluginLibrary::leave_to_workers(*file, *copy, generation_, plugin::CopyOwner::library);
     REQUIRE(library.has_value());
     auto instance = std::make_unique<WorkerInstance>(parts, workers, std::move(*library),
                                                      WorkerInstance::Spec{what, "{}"}, callback_deadline);
@@ -44,9 +45,9 @@ class WorkerHost {
   }
 
   TemporaryFolder folder;
-  tables::Catalog catalog = test::test_catalog();
+  tables::Catalog catalog = test_catalog();
   std::unique_ptr<tree::Store> store = tree::Store::create({std::uint64_t{64} << 20}).value();
-  test::RowWriter rows{*store, catalog};
+  RowWriter rows{*store, catalog};
   EventHub events;
   std::atomic<int> faults{0};
   Watchdog watchdog{{callback_deadline, 0},
@@ -161,4 +162,4 @@ TEST_CASE("hostile worker: a state that is none is refused, and nothing waits fo
 }
 
 }  // namespace worker_instance_test
-}  // namespace perch::readers
+}  // namespace perch::instances

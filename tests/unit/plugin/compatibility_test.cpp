@@ -5,7 +5,7 @@
 #include "perch/plugin.h"
 #include "plugin/manifest.hpp"
 
-namespace perch::readers {
+namespace perch::plugin {
 namespace compatibility_test {
 
 tables::Catalog market() {
@@ -149,4 +149,4 @@ TEST_CASE("a plugin that uses more of the interface than this host has is told w
 }
 
 }  // namespace compatibility_test
-}  // namespace perch::readers
+}  // namespace perch::plugin

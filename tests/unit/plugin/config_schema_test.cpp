@@ -5,7 +5,7 @@
 
 #include "plugin/schema_rules.hpp"
 
-namespace perch::readers {
+namespace perch::plugin {
 namespace config_schema_test {
 
 using Json = nlohmann::json;
@@ -245,4 +245,4 @@ TEST_CASE("a config is a JSON object of bounded size and depth; the error names 
 }
 
 }  // namespace config_schema_test
-}  // namespace perch::readers
+}  // namespace perch::plugin

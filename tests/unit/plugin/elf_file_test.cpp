@@ -16,7 +16,7 @@
 #include "plugin/mapped_library.hpp"
 #include "unit/test_files.hpp"
 
-namespace perch::readers::test {
+namespace perch::plugin::test {
 using namespace perch::test;
 namespace elf_file_test {
 
@@ -51,14 +51,14 @@ Elf64_Phdr& segment(std::string& bytes, int index) {
 }
 
 TEST_CASE("a built plugin's manifest is read") {
-  const auto manifest = read(bytes_of(plugin("summing")));
+  const auto manifest = read(bytes_of(faulty_plugin("summing")));
   REQUIRE(manifest);
   CHECK(manifest->id == "summing");
   CHECK(manifest->tables.size() == 1);
 }
 
 TEST_CASE("files that are no plugin are told apart") {
-  const std::string good = bytes_of(plugin("summing"));
+  const std::string good = bytes_of(faulty_plugin("summing"));
   CHECK(has(message(""), "an empty file"));
   CHECK(has(message("this is no library\n"), "text file"));
   CHECK(has(message(std::string("\x1f\x8b\x08\x00zip", 7)), "a gzip archive"));
@@ -66,7 +66,7 @@ TEST_CASE("files that are no plugin are told apart") {
   CHECK(has(message(good.substr(0, 20)), "truncated"));
   CHECK(has(message(good.substr(0, 200)), "truncated"));
   CHECK(has(message(good.substr(0, good.size() - 1)), "truncated"));
-  CHECK(has(message(bytes_of(plugin("no_plugin"))), "no Perch manifest"));
+  CHECK(has(message(bytes_of(faulty_plugin("no_plugin"))), "no Perch manifest"));
   CHECK(has(message(bytes_of("/proc/self/exe")), "an executable for x86-64"));  // a PIE is ET_DYN as well
 
   std::string other_machine = good;
@@ -81,13 +81,13 @@ TEST_CASE("files that are no plugin are told apart") {
 }
 
 TEST_CASE("the manifest is found without section headers, and without the PT_NOTE segment") {
-  std::string no_sections = bytes_of(plugin("summing"));
+  std::string no_sections = bytes_of(faulty_plugin("summing"));
   header(no_sections).e_shoff = 0;
   header(no_sections).e_shnum = 0;
   header(no_sections).e_shstrndx = 0;
   CHECK(message(no_sections) == "");
 
-  std::string no_segment = bytes_of(plugin("summing"));
+  std::string no_segment = bytes_of(faulty_plugin("summing"));
   for (int i = 0; i < header(no_segment).e_phnum; ++i) {
     if (segment(no_segment, i).p_type == PT_NOTE) segment(no_segment, i).p_type = PT_NULL;
   }
@@ -95,7 +95,7 @@ TEST_CASE("the manifest is found without section headers, and without the PT_NOT
 }
 
 TEST_CASE("a plugin cut off anywhere is refused") {
-  const std::string good = bytes_of(plugin("summing"));
+  const std::string good = bytes_of(faulty_plugin("summing"));
   for (std::size_t size = 0; size < good.size(); size += size < 4096 ? 1 : 97) {
     const auto manifest = read(good.substr(0, size));
     CHECK_FALSE(manifest);
@@ -103,7 +103,7 @@ TEST_CASE("a plugin cut off anywhere is refused") {
 }
 
 TEST_CASE("headers with hostile numbers are refused or harmless") {
-  const std::string good = bytes_of(plugin("summing"));
+  const std::string good = bytes_of(faulty_plugin("summing"));
   const std::uint64_t hostile[] = {
       0, 1, 0x7fffffff, 0xffffffff, 0x7fffffffffffffff, 0xffffffffffffffff, good.size() - 1};
   std::string start = good;
@@ -121,7 +121,7 @@ TEST_CASE("headers with hostile numbers are refused or harmless") {
         const auto fd = file_of(changed);
         const auto manifest = read_manifest(fd.get(), "test.so");
         if (manifest) CHECK(manifest->id == "summing");
-        if (const auto file = ElfFile::open(fd.get(), "test.so")) ElfLibrary::read(*file);
+        if (const auto file = elf::ElfFile::open(fd.get(), "test.so")) elf::ElfLibrary::read(*file);
         ++tried;
       }
     }
@@ -130,7 +130,7 @@ TEST_CASE("headers with hostile numbers are refused or harmless") {
 }
 
 TEST_CASE("random damage is refused or harmless") {
-  const std::string good = bytes_of(plugin("summing"));
+  const std::string good = bytes_of(faulty_plugin("summing"));
   std::mt19937 random(7);
   for (int round = 0; round < 3'000; ++round) {
     std::string changed = good;
@@ -143,14 +143,14 @@ TEST_CASE("random damage is refused or harmless") {
     const auto fd = file_of(changed);
     const auto manifest = read_manifest(fd.get(), "test.so");
     if (manifest) CHECK(manifest->text.size() <= 65536);
-    if (const auto file = ElfFile::open(fd.get(), "test.so")) ElfLibrary::read(*file);
+    if (const auto file = elf::ElfFile::open(fd.get(), "test.so")) elf::ElfLibrary::read(*file);
   }
 }
 
 TEST_CASE("what keeps a library mapped is seen in the file") {
-  CHECK(why_library_never_unmaps(plugin("never_unmapped")) == "it is linked with -z nodelete");
-  CHECK(why_library_never_unmaps(plugin("summing")) == "");
+  CHECK(why_library_never_unmaps(faulty_plugin("never_unmapped")) == "it is linked with -z nodelete");
+  CHECK(why_library_never_unmaps(faulty_plugin("summing")) == "");
 }
 
 }  // namespace elf_file_test
-}  // namespace perch::readers::test
+}  // namespace perch::plugin::test

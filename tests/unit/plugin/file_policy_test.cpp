@@ -6,7 +6,8 @@
 
 #include "unit/readers/test_host.hpp"
 
-namespace perch::readers::test {
+namespace perch::plugin::test {
+using namespace perch::test;
 namespace file_policy_test {
 
 bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
@@ -15,9 +16,9 @@ class PolicyFolder {
  public:
   PolicyFolder() : plugins(folder.path() / "plugins") {
     fs::create_directories(plugins / "releases");
-    fs::copy_file(plugin("summing"), plugins / "good.so");
-    fs::copy_file(plugin("summing"), plugins / "releases" / "summing-1.so");
-    fs::copy_file(plugin("summing"), folder.path() / "outside.so");
+    fs::copy_file(faulty_plugin("summing"), plugins / "good.so");
+    fs::copy_file(faulty_plugin("summing"), plugins / "releases" / "summing-1.so");
+    fs::copy_file(faulty_plugin("summing"), folder.path() / "outside.so");
   }
   /// "" when it may be loaded, else why not.
   std::string refusal(const fs::path& path) const {
@@ -101,14 +102,14 @@ TEST_CASE("a link may lead to a file beneath the watched folder, and nowhere els
 }
 
 TEST_CASE("what is refused at every way in stays out of the host") {
-  TestHost host;
+  readers::test::TestHost host;
   const fs::path file = host.folder.path() / "summing.so";
-  fs::copy_file(plugin("summing"), file);
+  fs::copy_file(faulty_plugin("summing"), file);
   REQUIRE(host.load(file, "sums"));
   REQUIRE(::chmod(file.c_str(), 0666) == 0);
   for (const auto& message :
        {host.load(file, "again").error().message, host.swap("sums", file).error().message,
-        host.swap("sums", SwapOptions{file, std::nullopt, false, true}).error().message}) {
+        host.swap("sums", readers::SwapOptions{file, std::nullopt, false, true}).error().message}) {
     CHECK_MESSAGE(has(message, "may be written by everybody"), message);
   }
   REQUIRE(host.disable("sums"));
@@ -117,4 +118,4 @@ TEST_CASE("what is refused at every way in stays out of the host") {
 }
 
 }  // namespace file_policy_test
-}  // namespace perch::readers::test
+}  // namespace perch::plugin::test

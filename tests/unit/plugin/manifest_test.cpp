@@ -4,7 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
-namespace perch::readers {
+namespace perch::plugin {
 namespace manifest_test {
 
 using Json = nlohmann::json;
@@ -147,4 +147,4 @@ TEST_CASE("a manifest with any one byte changed is read or refused, never worse"
 }
 
 }  // namespace manifest_test
-}  // namespace perch::readers
+}  // namespace perch::plugin

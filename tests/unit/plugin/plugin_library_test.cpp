@@ -10,13 +10,13 @@
 #include "plugin/mapped_library.hpp"
 #include "unit/test_files.hpp"
 
-namespace perch::readers::test {
+namespace perch::plugin::test {
 using namespace perch::test;
 namespace plugin_library_test {
 
 std::string refusal_of(const std::string& name) {
   const TemporaryFolder folder;
-  auto file = PluginFile::open(plugin(name));
+  auto file = PluginFile::open(faulty_plugin(name));
   REQUIRE(file);
   auto copy = file->copy_to(folder.path(), 1);
   if (!copy) return copy.error().message;
@@ -29,20 +29,20 @@ TEST_CASE("an entry that is wrong in the file is refused before its constructors
   const fs::path mark = folder.path() / "mark";
   setenv("PERCH_TEST_MARK", mark.c_str(), 1);
   CHECK(refusal_of("lacks_a_function") ==
-        plugin("lacks_a_function").string() + ": perch_plugin lacks a function; all are required");
+        faulty_plugin("lacks_a_function").string() + ": perch_plugin lacks a function; all are required");
   CHECK(refusal_of("another_manifest_in_memory") ==
-        plugin("another_manifest_in_memory").string() +
+        faulty_plugin("another_manifest_in_memory").string() +
             ": perch_plugin has another manifest in memory than the file's note");
   CHECK_FALSE(fs::exists(mark));
   CHECK(refusal_of("breaks_its_entry") ==
-        plugin("breaks_its_entry").string() + ": perch_plugin lacks a function; all are required");
+        faulty_plugin("breaks_its_entry").string() + ": perch_plugin lacks a function; all are required");
   CHECK(fs::exists(mark));  // only running it shows that
   unsetenv("PERCH_TEST_MARK");
 }
 
 TEST_CASE("a copy that somebody changed behind the check is not loaded") {
   const TemporaryFolder folder;
-  auto file = PluginFile::open(plugin("summing"));
+  auto file = PluginFile::open(faulty_plugin("summing"));
   REQUIRE(file);
   const auto copy = file->copy_to(folder.path(), 1);
   REQUIRE(copy);
@@ -55,7 +55,7 @@ TEST_CASE("a copy that somebody changed behind the check is not loaded") {
 
 TEST_CASE("only a loaded library's own memory is its own") {
   const TemporaryFolder folder;
-  auto file = PluginFile::open(plugin("summing"));
+  auto file = PluginFile::open(faulty_plugin("summing"));
   REQUIRE(file);
   const auto copy = file->copy_to(folder.path(), 1);
   REQUIRE(copy);
@@ -104,4 +104,4 @@ TEST_CASE("an entry that lies about its manifest is caught before a pointer of i
 }
 
 }  // namespace plugin_library_test
-}  // namespace perch::readers::test
+}  // namespace perch::plugin::test

@@ -47,7 +47,7 @@ void commit(TestHost& host, std::uint64_t id) {
 TEST_CASE("a load whose config does not fit the plugin's schema runs nothing of the plugin") {
   TestHost host;
   const Mark mark(host.folder);
-  const auto loaded = host.load(plugin("breaks_rules"), "r", R"({"step_size":1000,"brake":"x"})");
+  const auto loaded = host.load(faulty_plugin("breaks_rules"), "r", R"({"step_size":1000,"brake":"x"})");
   REQUIRE_FALSE(loaded);
   CHECK(loaded.error().kind == ErrorKind::usage);
   CHECK(loaded.error().message == "the config does not fit plugin breaks_rules 1.0.0");
@@ -56,7 +56,7 @@ TEST_CASE("a load whose config does not fit the plugin's schema runs nothing of 
                                  "config.step_size: must be at most 100, not 1000 (how far a step counts)"});
   CHECK(host.state("r") == "absent");
   CHECK_FALSE(mark.is_left());
-  REQUIRE(host.load(plugin("breaks_rules"), "r", R"({"step_size":5})"));
+  REQUIRE(host.load(faulty_plugin("breaks_rules"), "r", R"({"step_size":5})"));
   CHECK(mark.is_left());
   CHECK(host.reader("r")->config == R"({"step_size":5})");
 }
@@ -64,7 +64,7 @@ TEST_CASE("a load whose config does not fit the plugin's schema runs nothing of 
 TEST_CASE("a plugin whose schema cannot be used is refused before its code is loaded") {
   TestHost host;
   const Mark mark(host.folder);
-  const auto loaded = host.load(plugin("unusable_schema"), "r");
+  const auto loaded = host.load(faulty_plugin("unusable_schema"), "r");
   REQUIRE_FALSE(loaded);
   CHECK(loaded.error().kind == ErrorKind::refused);
   CHECK_MESSAGE(has(loaded.error().message,
@@ -76,11 +76,11 @@ TEST_CASE("a plugin whose schema cannot be used is refused before its code is lo
 
 TEST_CASE("a swap to a version whose schema refuses the running config leaves the old one running") {
   TestHost host;
-  REQUIRE(host.load(plugin("breaks_rules"), "r", R"({"step_size":50})"));
+  REQUIRE(host.load(faulty_plugin("breaks_rules"), "r", R"({"step_size":50})"));
   commit(host, 1);
   REQUIRE(host.caught_up("r"));
   const Mark mark(host.folder);
-  const auto swapped = host.swap("r", plugin("stricter_config"));
+  const auto swapped = host.swap("r", faulty_plugin("stricter_config"));
   REQUIRE_FALSE(swapped);
   CHECK(swapped.error().kind == ErrorKind::usage);
   CHECK(swapped.error().details == std::vector<std::string>{"config.step_size: must be at most 5, not 50"});
@@ -89,13 +89,13 @@ TEST_CASE("a swap to a version whose schema refuses the running config leaves th
   CHECK(host.reader("r")->generation == 1);
   CHECK(has(host.reader("r")->last_error, "config.step_size: must be at most 5, not 50"));
   REQUIRE(configure(host, "r", R"({"step_size":5})"));
-  CHECK(host.swap("r", plugin("stricter_config")));
+  CHECK(host.swap("r", faulty_plugin("stricter_config")));
 }
 
 TEST_CASE("configure is a swap to the same code with another config: state goes over, no commit is missed") {
   TestHost host;
   BusyWriter writer(host);
-  REQUIRE(host.load(plugin("summing"), "sums", R"({"every_ms":1})"));
+  REQUIRE(host.load(faulty_plugin("summing"), "sums", R"({"every_ms":1})"));
   for (int i = 0; i < 10; ++i) {
     const std::string config = "{\"every_ms\":" + std::to_string(i % 3) + "}";
     const auto report = configure(host, "sums", config);
@@ -104,7 +104,7 @@ TEST_CASE("configure is a swap to the same code with another config: state goes 
     CHECK(report->to_version == "1.0.0");
     CHECK(report->generation == static_cast<std::uint64_t>(i) + 2);
     CHECK(host.reader("sums")->config == config);
-    CHECK(host.reader("sums")->file == plugin("summing").string());
+    CHECK(host.reader("sums")->file == faulty_plugin("summing").string());
   }
   writer.stop();
   REQUIRE(host.caught_up("sums"));
@@ -116,11 +116,11 @@ TEST_CASE("configure is a swap to the same code with another config: state goes 
 TEST_CASE("configure runs the code that the reader has now, whatever became of its file") {
   TestHost host;
   const fs::path file = host.folder.path() / "r.so";
-  fs::copy_file(plugin("breaks_rules"), file);
+  fs::copy_file(faulty_plugin("breaks_rules"), file);
   REQUIRE(host.load(file, "r"));
   commit(host, 1);
   REQUIRE(host.caught_up("r"));
-  fs::copy_file(plugin("stricter_config"), file, fs::copy_options::overwrite_existing);
+  fs::copy_file(faulty_plugin("stricter_config"), file, fs::copy_options::overwrite_existing);
   const auto report = configure(host, "r", R"({"step_size":50})");  // the file's plugin would refuse it
   REQUIRE_MESSAGE(report.has_value(), (report ? "" : report.error().message));
   CHECK(report->to_version == "1.0.0");
@@ -134,7 +134,7 @@ TEST_CASE("configure runs the code that the reader has now, whatever became of i
 
 TEST_CASE("a config that the schema refuses changes nothing") {
   TestHost host;
-  REQUIRE(host.load(plugin("breaks_rules"), "r", R"({"step_size":2})"));
+  REQUIRE(host.load(faulty_plugin("breaks_rules"), "r", R"({"step_size":2})"));
   for (const char* const config : {R"({"step_size":"2"})", R"({"stepsize":2})", "[]", "{"}) {
     const auto refused = configure(host, "r", config);
     REQUIRE_FALSE(refused);
@@ -148,7 +148,7 @@ TEST_CASE("a config that the schema refuses changes nothing") {
 
 TEST_CASE("a rollback, asked for or after a fault, brings the old config back") {
   TestHost host;
-  REQUIRE(host.load(plugin("breaks_rules"), "r", R"({"step_size":2})"));
+  REQUIRE(host.load(faulty_plugin("breaks_rules"), "r", R"({"step_size":2})"));
   commit(host, 1);
   REQUIRE(host.caught_up("r"));
   auto verdict = begin_configure(host, "r", R"({"step_size":3})");
@@ -182,7 +182,7 @@ TEST_CASE("a rollback, asked for or after a fault, brings the old config back") 
 TEST_CASE(
     "an instance of the config with a bad config stays in the list as failed, and configure sets it right") {
   TemporaryFolder plugins;
-  fs::copy_file(plugin("breaks_rules"), plugins.path() / "breaks_rules.so");
+  fs::copy_file(faulty_plugin("breaks_rules"), plugins.path() / "breaks_rules.so");
   const Mark mark(plugins);
   TestHost host([&](ReadersSpec& spec) {
     spec.folder = plugins.path();
@@ -203,7 +203,7 @@ TEST_CASE(
 
 TEST_CASE("a file dropped into the folder runs only when the empty config fits its schema") {
   TemporaryFolder plugins;
-  fs::copy_file(plugin("stricter_config"), plugins.path() / "a.so");
+  fs::copy_file(faulty_plugin("stricter_config"), plugins.path() / "a.so");
   const Mark mark(plugins);
   TestHost host([&](ReadersSpec& spec) { spec.folder = plugins.path(); });
   CHECK(host.state("breaks_rules") == "failed");
@@ -214,7 +214,7 @@ TEST_CASE("a file dropped into the folder runs only when the empty config fits i
 TEST_CASE("before anything runs: instances are checked against the plugins that are there") {
   TemporaryFolder plugins;
   const Mark mark(plugins);
-  fs::copy_file(plugin("breaks_rules"), plugins.path() / "breaks_rules.so");
+  fs::copy_file(faulty_plugin("breaks_rules"), plugins.path() / "breaks_rules.so");
   std::ofstream(plugins.path() / "text.so") << "no library";
   ReadersSpec spec;
   spec.folder = plugins.path();

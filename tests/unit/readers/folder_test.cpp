@@ -17,7 +17,7 @@ class FolderHost {
                       const std::map<std::string, std::string>& files = {})
       : plugins(folder.path() / "plugins") {
     fs::create_directories(plugins);
-    for (const auto& [name, from] : files) fs::copy_file(plugin(from), plugins / name);
+    for (const auto& [name, from] : files) fs::copy_file(faulty_plugin(from), plugins / name);
     host = std::make_unique<TestHost>([&](ReadersSpec& spec) {
       spec.folder = plugins;
       spec.instances = std::move(instances);
@@ -27,12 +27,12 @@ class FolderHost {
 
   /// As a careful installer does it: under a temporary name, then renamed.
   void drop(const std::string& from, const std::string& name) const {
-    fs::copy_file(plugin(from), plugins / ("." + name + ".new"));
+    fs::copy_file(faulty_plugin(from), plugins / ("." + name + ".new"));
     fs::rename(plugins / ("." + name + ".new"), plugins / name);
   }
   /// As cp does it: written in place.
   void copy(const std::string& from, const std::string& name) const {
-    fs::copy_file(plugin(from), plugins / name, fs::copy_options::overwrite_existing);
+    fs::copy_file(faulty_plugin(from), plugins / name, fs::copy_options::overwrite_existing);
   }
   void write(const std::string& name, const std::string& text) const {
     std::ofstream(plugins / name) << text;
@@ -139,7 +139,7 @@ TEST_CASE("a bad file in a running reader's place changes nothing, a good one af
 
 TEST_CASE("a file written in pieces runs when it is whole") {
   FolderHost here;
-  std::ifstream from(plugin("summing"), std::ios::binary);
+  std::ifstream from(faulty_plugin("summing"), std::ios::binary);
   const std::string bytes((std::istreambuf_iterator<char>(from)), {});
   for (const std::size_t size : {bytes.size() / 3, bytes.size() / 2, bytes.size()}) {
     std::ofstream(here.plugins / "summing.so", std::ios::binary)
@@ -162,7 +162,7 @@ TEST_CASE("a second file with the same id is refused while the first is there") 
 
 TEST_CASE("a dropped file whose reader came from elsewhere says how to swap to it, and gets its turn") {
   FolderHost here;
-  REQUIRE(here.host->load(plugin("summing")));
+  REQUIRE(here.host->load(faulty_plugin("summing")));
   here.drop("summing_next", "next.so");
   REQUIRE(here.becomes("next", "refused"));
   const std::string file = (here.plugins / "next.so").string();
@@ -205,7 +205,7 @@ TEST_CASE("what goes wrong is logged as a warning, and once") {
     });
     std::ofstream(plugins / "text.so") << "not a library\n";
     REQUIRE(eventually([&] { return host.state("text") == "refused"; }));
-    REQUIRE(host.load(plugin("fails_in_on_commit"), "bad"));
+    REQUIRE(host.load(faulty_plugin("fails_in_on_commit"), "bad"));
     host.rows.commit();
     REQUIRE(eventually([&] { return host.state("bad") == "quarantined"; }));
   }
@@ -263,7 +263,7 @@ TEST_CASE("a dropped plugin whose config is wrong is not tried again") {
 
 TEST_CASE("a change during probation waits for the verdict") {
   FolderHost here({}, {{"summing.so", "summing"}});
-  auto verdict = here.host->begin_swap("summing", plugin("summing_next"), 1h);
+  auto verdict = here.host->begin_swap("summing", faulty_plugin("summing_next"), 1h);
   REQUIRE(here.becomes("summing", "probation"));
   here.drop("summing_next", "summing.so");
   std::this_thread::sleep_for(150ms);
@@ -285,7 +285,7 @@ TEST_CASE("the same bytes written again change nothing") {
 
 TEST_CASE("a hard link is a whole file at once") {
   FolderHost here;
-  fs::copy_file(plugin("summing"), here.folder.path() / "elsewhere.so");
+  fs::copy_file(faulty_plugin("summing"), here.folder.path() / "elsewhere.so");
   fs::create_hard_link(here.folder.path() / "elsewhere.so", here.plugins / "linked.so");
   REQUIRE(here.becomes("summing", "running"));
 }
@@ -293,8 +293,8 @@ TEST_CASE("a hard link is a whole file at once") {
 TEST_CASE("a link within the folder runs what it leads to; switched to another release it swaps") {
   FolderHost here;
   fs::create_directories(here.plugins / "releases");
-  fs::copy_file(plugin("summing"), here.plugins / "releases" / "1.so");
-  fs::copy_file(plugin("summing_next"), here.plugins / "releases" / "2.so");
+  fs::copy_file(faulty_plugin("summing"), here.plugins / "releases" / "1.so");
+  fs::copy_file(faulty_plugin("summing_next"), here.plugins / "releases" / "2.so");
   fs::create_symlink("releases/1.so", here.plugins / "summing.so");
   REQUIRE(here.has_version("summing", "1.0.0"));
   fs::create_symlink("releases/2.so", here.plugins / ".summing.new");
@@ -306,7 +306,7 @@ TEST_CASE("a link within the folder runs what it leads to; switched to another r
 
 TEST_CASE("a link that leads out of the folder, or nowhere, is refused with the reason") {
   FolderHost here;
-  fs::create_symlink(plugin("other_id"), here.plugins / "symbolic.so");
+  fs::create_symlink(faulty_plugin("other_id"), here.plugins / "symbolic.so");
   REQUIRE(here.becomes("symbolic", "refused"));
   CHECK(here.complains("symbolic", "is a link out of the folder"));
   fs::create_symlink("nowhere.so", here.plugins / "dangling.so");
@@ -315,7 +315,7 @@ TEST_CASE("a link that leads out of the folder, or nowhere, is refused with the 
 
 TEST_CASE("a file refused for its mode runs once that is mended; so do all when the folder's is") {
   FolderHost here;
-  fs::copy_file(plugin("summing"), here.plugins / ".new");
+  fs::copy_file(faulty_plugin("summing"), here.plugins / ".new");
   fs::permissions(here.plugins / ".new", fs::perms(0666));
   fs::rename(here.plugins / ".new", here.plugins / "summing.so");
   REQUIRE(here.complains("summing", "chmod go-w"));
@@ -351,7 +351,7 @@ TEST_CASE(
   FolderHost here;
   here.drop("summing", "summing.so");
   REQUIRE(here.becomes("summing", "running"));
-  const auto swapped = here.host->swap("summing", plugin("summing_next"));
+  const auto swapped = here.host->swap("summing", faulty_plugin("summing_next"));
   REQUIRE(swapped);
   CHECK(has(swapped->remark, "no longer stands for this reader"));
   here.drop("summing", "summing.so");
@@ -376,7 +376,7 @@ TEST_CASE("names of editors, directories and FIFOs called .so, and names of odd 
   FolderHost here;
   for (const char* name : {".summing.so.swp", "summing.so~", "#summing.so#", "4913", "summing.so.tmp",
                            ".goutputstream-XYZ", "~summing.so"}) {
-    fs::copy_file(plugin("summing"), here.plugins / name);
+    fs::copy_file(faulty_plugin("summing"), here.plugins / name);
   }
   fs::create_directory(here.plugins / "folder.so");
   REQUIRE(mkfifo((here.plugins / "fifo.so").c_str(), 0600) == 0);
@@ -414,7 +414,7 @@ TEST_CASE("a folder that is moved away and back, or replaced by another one") {
 
   const fs::path other = here.folder.path() / "other";
   fs::create_directories(other);
-  fs::copy_file(plugin("summing_next"), other / "summing.so");
+  fs::copy_file(faulty_plugin("summing_next"), other / "summing.so");
   fs::rename(here.plugins, away);
   fs::rename(other, here.plugins);
   REQUIRE(here.has_version("summing", "1.1.0"));
@@ -422,7 +422,7 @@ TEST_CASE("a folder that is moved away and back, or replaced by another one") {
 
 /// The plugin `summing` under an id of its own, of the same length.
 std::string summing_as(const std::string& id) {
-  std::ifstream file(plugin("summing"), std::ios::binary);
+  std::ifstream file(faulty_plugin("summing"), std::ios::binary);
   std::string bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
   const std::string old = R"("id":"summing")";
   const std::size_t at = bytes.find(old);
@@ -437,7 +437,7 @@ TEST_CASE("200 plugins at once all run, are all replaced, and are all gone again
   const auto id_of = [](int i) { return "sum_" + std::to_string(100 + i); };
   const auto in_state = [&](const std::string& state, std::uint64_t generation_min) {
     const auto readers = here.host->manager->readers();
-    return std::count_if(readers.begin(), readers.end(), [&](const ReaderStatus& reader) {
+    return std::count_if(readers.begin(), readers.end(), [&](const instances::ReaderStatus& reader) {
       return reader.state == state && reader.generation >= generation_min;
     });
   };
@@ -474,12 +474,12 @@ TEST_CASE("the folder is made when it is missing, and found again when it comes 
   const fs::path plugins = folder.path() / "a" / "b";
   TestHost host([&](ReadersSpec& spec) { spec.folder = plugins; });
   CHECK(fs::is_directory(plugins));
-  fs::copy_file(plugin("summing"), plugins / "summing.so");
+  fs::copy_file(faulty_plugin("summing"), plugins / "summing.so");
   REQUIRE(eventually([&] { return host.state("summing") == "running"; }));
   fs::remove_all(plugins);
   REQUIRE(eventually([&] { return host.state("summing") == "absent"; }));
   fs::create_directories(plugins);
-  fs::copy_file(plugin("summing_next"), plugins / "summing.so");
+  fs::copy_file(faulty_plugin("summing_next"), plugins / "summing.so");
   REQUIRE(eventually([&] { return host.state("summing") == "running"; }));
 }
 

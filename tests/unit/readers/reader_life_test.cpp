@@ -12,7 +12,7 @@ TEST_CASE("a loaded reader sees the rows that were there and those that come") {
   TestHost host;
   for (std::uint64_t id = 0; id < 100; ++id) host.rows.put(id, 2);
   host.rows.commit();
-  const auto loaded = host.load(plugin("summing"));
+  const auto loaded = host.load(faulty_plugin("summing"));
   REQUIRE(loaded);
   CHECK(loaded->name == "summing");
   CHECK(loaded->plugin_version == "1.0.0");
@@ -36,9 +36,9 @@ TEST_CASE("a loaded reader sees the rows that were there and those that come") {
 
 TEST_CASE("one plugin runs as several readers, each under its own name") {
   TestHost host;
-  REQUIRE(host.load(plugin("summing"), "first"));
-  REQUIRE(host.load(plugin("summing"), "second", R"({"every_ms": 5})"));
-  const auto again = host.load(plugin("summing"), "first");
+  REQUIRE(host.load(faulty_plugin("summing"), "first"));
+  REQUIRE(host.load(faulty_plugin("summing"), "second", R"({"every_ms": 5})"));
+  const auto again = host.load(faulty_plugin("summing"), "first");
   REQUIRE_FALSE(again);
   CHECK(again.error().kind == ErrorKind::refused);
   host.rows.put(1, 5);
@@ -53,7 +53,7 @@ TEST_CASE("one plugin runs as several readers, each under its own name") {
 TEST_CASE("an unloaded reader is gone, and its name free") {
   TestHost host;
   for (int round = 0; round < 3; ++round) {
-    REQUIRE(host.load(plugin("summing")));
+    REQUIRE(host.load(faulty_plugin("summing")));
     REQUIRE(host.unload("summing"));
     CHECK(host.state("summing") == "absent");
   }
@@ -65,16 +65,17 @@ TEST_CASE("an unloaded reader is gone, and its name free") {
 
 TEST_CASE("what cannot be a reader is refused with the reason") {
   TestHost host;
-  REQUIRE(host.load(plugin("summing"), "sums"));
+  REQUIRE(host.load(faulty_plugin("summing"), "sums"));
   CHECK(host.load("/nowhere/x.so").error().kind == ErrorKind::not_found);
   CHECK(host.load("/").error().kind == ErrorKind::refused);
-  CHECK(host.load(plugin("summing"), "a name").error().kind == ErrorKind::usage);
-  CHECK(host.load(plugin("summing"), "x", "[]").error().kind == ErrorKind::usage);
-  CHECK(host.load(plugin("summing"), "x", "{").error().kind == ErrorKind::usage);
-  CHECK(has(host.load(plugin("another_manifest_in_memory")).error().message, "another manifest in memory"));
-  CHECK(has(host.load(plugin("lacks_a_function")).error().message, "lacks a function"));
+  CHECK(host.load(faulty_plugin("summing"), "a name").error().kind == ErrorKind::usage);
+  CHECK(host.load(faulty_plugin("summing"), "x", "[]").error().kind == ErrorKind::usage);
+  CHECK(host.load(faulty_plugin("summing"), "x", "{").error().kind == ErrorKind::usage);
+  CHECK(has(host.load(faulty_plugin("another_manifest_in_memory")).error().message,
+            "another manifest in memory"));
+  CHECK(has(host.load(faulty_plugin("lacks_a_function")).error().message, "lacks a function"));
   CHECK(has(host.unload("sum").error().message, "did you mean sums?"));
-  fs::create_symlink(plugin("summing"), host.folder.path() / "link.so");
+  fs::create_symlink(faulty_plugin("summing"), host.folder.path() / "link.so");
   CHECK(has(host.load(host.folder.path() / "link.so").error().message, "symbolic link"));
   CHECK(host.manager->readers().size() == 1);
 }
@@ -83,13 +84,13 @@ TEST_CASE("no code of a plugin that does not fit ever runs") {
   TestHost host;
   const fs::path mark = host.folder.path() / "mark";
   setenv("PERCH_TEST_MARK", mark.c_str(), 1);
-  const auto other_layout = host.load(plugin("other_layout"));
+  const auto other_layout = host.load(faulty_plugin("other_layout"));
   REQUIRE_FALSE(other_layout);
   CHECK(other_layout.error().kind == ErrorKind::incompatible);
   CHECK(other_layout.error().details.size() == 5);  // amount, check, more, the size, what to do
-  CHECK(has(host.load(plugin("unknown_table")).error().details.at(0), "did the plugin mean rows?"));
-  CHECK(has(host.load(plugin("newer_interface")).error().message, "newer than this host"));
-  CHECK(has(host.load(plugin("no_plugin")).error().message, "no Perch manifest"));
+  CHECK(has(host.load(faulty_plugin("unknown_table")).error().details.at(0), "did the plugin mean rows?"));
+  CHECK(has(host.load(faulty_plugin("newer_interface")).error().message, "newer than this host"));
+  CHECK(has(host.load(faulty_plugin("no_plugin")).error().message, "no Perch manifest"));
   CHECK_FALSE(fs::exists(mark));
   unsetenv("PERCH_TEST_MARK");
 }
@@ -97,12 +98,13 @@ TEST_CASE("no code of a plugin that does not fit ever runs") {
 TEST_CASE("a request to load whose plugin fails leaves nothing behind") {
   TestHost host;
   for (const char* function : {"create", "start"}) {
-    const auto loaded = host.load(plugin("fails_in_" + std::string(function)));
+    const auto loaded = host.load(faulty_plugin("fails_in_" + std::string(function)));
     REQUIRE_FALSE(loaded);
     CHECK(loaded.error().message ==
           "reader summing: " + std::string(function) + ": told to fail in " + function);
   }
-  CHECK(host.load(plugin("summing"), "x", R"({"fault":"bad_config"})").error().kind == ErrorKind::usage);
+  CHECK(host.load(faulty_plugin("summing"), "x", R"({"fault":"bad_config"})").error().kind ==
+        ErrorKind::usage);
   CHECK(host.manager->readers().empty());
   CHECK(fs::is_empty(host.spec.private_folder));
 }
@@ -110,8 +112,8 @@ TEST_CASE("a request to load whose plugin fails leaves nothing behind") {
 TEST_CASE("a reader that fails is restarted, then quarantined; loading goes on") {
   TestHost host(fast_restarts);
   const auto events = host.events.subscribe(64, nullptr, nullptr);
-  REQUIRE(host.load(plugin("fails_in_on_commit"), "bad"));
-  REQUIRE(host.load(plugin("summing")));
+  REQUIRE(host.load(faulty_plugin("fails_in_on_commit"), "bad"));
+  REQUIRE(host.load(faulty_plugin("summing")));
   host.rows.put(1, 5);
   host.rows.commit();
   REQUIRE(eventually([&] { return host.state("bad") == "quarantined"; }));
@@ -128,7 +130,7 @@ TEST_CASE("a reader that fails is restarted, then quarantined; loading goes on")
   CHECK(kinds["reader.quarantined"] == 1);
 
   // A swap to something better brings it back, from the first row on.
-  REQUIRE(host.swap("bad", plugin("summing_next")));
+  REQUIRE(host.swap("bad", faulty_plugin("summing_next")));
   REQUIRE(host.caught_up("bad"));
   CHECK(host.gauge("bad", "sum") == 5);
   CHECK(host.reader("bad")->last_error == "");
@@ -136,7 +138,7 @@ TEST_CASE("a reader that fails is restarted, then quarantined; loading goes on")
 
 TEST_CASE("a reader that failed once starts again from version 0 and is right") {
   TestHost host(fast_restarts);
-  REQUIRE(host.load(plugin("summing"), "sums", R"({"fault":"on_commit","fault_at_step":3})"));
+  REQUIRE(host.load(faulty_plugin("summing"), "sums", R"({"fault":"on_commit","fault_at_step":3})"));
   for (std::uint64_t id = 0; id < 4; ++id) {
     host.rows.put(id, 1);
     host.rows.commit();
@@ -150,7 +152,7 @@ TEST_CASE("a reader that failed once starts again from version 0 and is right") 
 
 TEST_CASE("a reader wakes at most once per interval when it asks for that") {
   TestHost host;
-  REQUIRE(host.load(plugin("summing"), "slow", R"({"every_ms": 3600000})"));
+  REQUIRE(host.load(faulty_plugin("summing"), "slow", R"({"every_ms": 3600000})"));
   host.rows.put(1, 1);
   host.rows.commit();
   REQUIRE(host.caught_up("slow"));
@@ -162,7 +164,7 @@ TEST_CASE("a reader wakes at most once per interval when it asks for that") {
 
 TEST_CASE("asked to catch up, a reader that sleeps sees the last commit at once, and every one after it") {
   TestHost host;
-  REQUIRE(host.load(plugin("summing"), "slow", R"({"every_ms": 3600000})"));
+  REQUIRE(host.load(faulty_plugin("summing"), "slow", R"({"every_ms": 3600000})"));
   host.rows.put(1, 1);
   host.rows.commit();
   REQUIRE(host.caught_up("slow"));
@@ -183,7 +185,7 @@ class HangingHost {
  public:
   HangingHost() : host([](ReadersSpec& spec) { spec.callback_deadline = 2s; }) {
     const std::string config = R"({"hang_until":")" + (host.folder.path() / "released").string() + "\"}";
-    REQUIRE(host.load(plugin("summing"), "hangs", config));
+    REQUIRE(host.load(faulty_plugin("summing"), "hangs", config));
     host.rows.put(1, 1);
     host.rows.commit();
     REQUIRE(eventually([this] { return host.gauge("hangs", "hanging") == 1; }));
@@ -195,7 +197,7 @@ class HangingHost {
 
 TEST_CASE("a reader that hung through a failed swap goes on as if nothing had happened") {
   HangingHost here;
-  const auto swapped = here.host.swap("hangs", plugin("summing_next"));
+  const auto swapped = here.host.swap("hangs", faulty_plugin("summing_next"));
   REQUIRE_FALSE(swapped);
   CHECK(swapped.error().kind == ErrorKind::timeout);
   CHECK(here.host.state("hangs") == "running");
@@ -205,7 +207,7 @@ TEST_CASE("a reader that hung through a failed swap goes on as if nothing had ha
   REQUIRE(here.host.caught_up("hangs"));
   CHECK(here.host.gauge("hangs", "sum") == 2);
   CHECK(here.host.gauge("hangs", "gaps") == 0);
-  REQUIRE(here.host.swap("hangs", plugin("summing_next")));
+  REQUIRE(here.host.swap("hangs", faulty_plugin("summing_next")));
 }
 
 TEST_CASE("a reader that hangs is unloaded all the same; its library goes when it comes back") {
@@ -229,8 +231,8 @@ TEST_CASE("a reader that hangs to the end is left behind, and said to be; coming
 
 TEST_CASE("a library that stays mapped is reported, and the reader goes all the same") {
   TestHost host;
-  REQUIRE(host.load(plugin("never_unmapped"), "stays"));
-  REQUIRE(host.swap("stays", plugin("summing_next")));
+  REQUIRE(host.load(faulty_plugin("never_unmapped"), "stays"));
+  REQUIRE(host.swap("stays", faulty_plugin("summing_next")));
   const auto status = host.reader("stays");
   REQUIRE(status->pinned_libraries.size() == 1);
   CHECK(has(status->pinned_libraries[0], "-z nodelete"));
@@ -239,11 +241,11 @@ TEST_CASE("a library that stays mapped is reported, and the reader goes all the 
 
 TEST_CASE("the manager answers after it has stopped") {
   TestHost host;
-  REQUIRE(host.load(plugin("summing")));
+  REQUIRE(host.load(faulty_plugin("summing")));
   host.manager->stop();
   CHECK_FALSE(host.manager->left_threads_behind());
   CHECK(host.manager->readers().empty());
-  CHECK(host.load(plugin("summing")).error().kind == ErrorKind::exhausted);
+  CHECK(host.load(faulty_plugin("summing")).error().kind == ErrorKind::exhausted);
   CHECK(host.unload("summing").error().kind == ErrorKind::exhausted);
 }
 

@@ -12,7 +12,7 @@ void restarts_at_once(ReadersSpec& spec) {
 }
 
 /// The causes of the events of one kind, so far.
-std::vector<std::string> causes_of(Subscription& events, const std::string& kind) {
+std::vector<std::string> causes_of(instances::Subscription& events, const std::string& kind) {
   std::vector<std::string> causes;
   std::uint64_t dropped = 0;
   while (const auto event = events.take(dropped)) {
@@ -26,8 +26,8 @@ TEST_CASE("a reader that fails goes on from its checkpoint, and its totals are r
   const auto events = host.events.subscribe(4096, nullptr, nullptr);
   {
     BusyWriter writer(host);
-    REQUIRE(
-        host.load(plugin("summing"), "sums", R"({"fault":"on_commit","fault_at_step":200,"every_ms":1})"));
+    REQUIRE(host.load(faulty_plugin("summing"), "sums",
+                      R"({"fault":"on_commit","fault_at_step":200,"every_ms":1})"));
     REQUIRE(eventually([&] { return host.reader("sums")->restarts >= 3; }));
     writer.stop();
     REQUIRE(host.caught_up("sums"));
@@ -47,7 +47,7 @@ TEST_CASE("a checkpoint that a reader fails from twice is given up: it starts fr
     spec.restart.limit = 6;
   });
   const auto events = host.events.subscribe(4096, nullptr, nullptr);
-  REQUIRE(host.load(plugin("summing"), "sums"));
+  REQUIRE(host.load(faulty_plugin("summing"), "sums"));
   host.rows.put(1, 1);
   host.rows.commit();
   REQUIRE(host.caught_up("sums"));
@@ -56,7 +56,7 @@ TEST_CASE("a checkpoint that a reader fails from twice is given up: it starts fr
     return host.reader("sums")->checkpoint_version > 0;
   }));
   // The new version takes the state over, and fails in its every step.
-  REQUIRE(host.swap("sums", plugin("fails_in_on_commit"), 0s));
+  REQUIRE(host.swap("sums", faulty_plugin("fails_in_on_commit"), 0s));
   host.rows.commit();
   REQUIRE(eventually([&] { return host.state("sums") == "quarantined"; }));
   const auto causes = causes_of(*events, "reader.restarted");
@@ -70,9 +70,9 @@ TEST_CASE("a checkpoint that a reader fails from twice is given up: it starts fr
 
 TEST_CASE("a checkpoint's version is shown as pinned, and given up on request") {
   TestHost host([](ReadersSpec& spec) { spec.checkpoint = 10ms; });
-  REQUIRE(host.load(plugin("summing"), "sums"));
+  REQUIRE(host.load(faulty_plugin("summing"), "sums"));
   const auto holds_a_checkpoint = [&] {
-    for (const PinHolder& pin : host.manager->pins()) {
+    for (const instances::PinHolder& pin : host.manager->pins()) {
       if (pin.what == "checkpoint") return pin.version == host.reader("sums")->checkpoint_version;
     }
     return false;
@@ -93,7 +93,7 @@ TEST_CASE("a quarantined reader is enabled by hand, and goes on from its checkpo
   });
   const auto events = host.events.subscribe(4096, nullptr, nullptr);
   const fs::path file = host.folder.path() / "sums.so";
-  fs::copy_file(plugin("summing"), file);
+  fs::copy_file(faulty_plugin("summing"), file);
   REQUIRE(host.load(file, "sums", R"({"fault":"on_commit","fault_at_step":100})"));
   std::uint64_t rows = 0;
   REQUIRE(eventually([&] {
@@ -108,7 +108,7 @@ TEST_CASE("a quarantined reader is enabled by hand, and goes on from its checkpo
   REQUIRE_FALSE(without_file);
   CHECK(without_file.error().kind == ErrorKind::not_found);
   CHECK(host.state("sums") == "quarantined");
-  fs::copy_file(plugin("summing_next"), file);
+  fs::copy_file(faulty_plugin("summing_next"), file);
   REQUIRE(host.enable("sums"));
   REQUIRE(host.caught_up("sums"));
   CHECK(host.gauge("sums", "sum") == static_cast<double>(rows));
@@ -124,7 +124,7 @@ TEST_CASE("a disabled reader does not run until it is enabled, also in a host's 
   TemporaryFolder folder;
   const fs::path plugins = folder.path() / "plugins";
   fs::create_directories(plugins);
-  fs::copy_file(plugin("summing"), plugins / "summing.so");
+  fs::copy_file(faulty_plugin("summing"), plugins / "summing.so");
   const auto with_folder = [&](ReadersSpec& spec) {
     spec.folder = plugins;
     spec.disabled_file = folder.path() / "disabled.json";
@@ -136,7 +136,7 @@ TEST_CASE("a disabled reader does not run until it is enabled, also in a host's 
     CHECK(host.state("summing") == "disabled");
     CHECK(host.disable("summing")->state == "disabled");
     CHECK(fs::is_empty(host.spec.private_folder));
-    CHECK(host.swap("summing", plugin("summing_next")).error().kind == ErrorKind::refused);
+    CHECK(host.swap("summing", faulty_plugin("summing_next")).error().kind == ErrorKind::refused);
     CHECK(host.disable("summin").error().kind == ErrorKind::not_found);
   }
   {
@@ -154,7 +154,7 @@ TEST_CASE("a disabled reader does not run until it is enabled, also in a host's 
 
 TEST_CASE("a reader whose file goes and comes back stays disabled") {
   TemporaryFolder folder;
-  fs::copy_file(plugin("summing"), folder.path() / "summing.so");
+  fs::copy_file(faulty_plugin("summing"), folder.path() / "summing.so");
   TestHost host([&](ReadersSpec& spec) { spec.folder = folder.path(); });
   REQUIRE(host.disable("summing"));
   fs::rename(folder.path() / "summing.so", host.folder.path() / "kept");
@@ -171,7 +171,7 @@ TEST_CASE("a list of disabled readers that cannot be read is no start") {
   spec.disabled_file = folder.path() / "disabled.json";
   const auto catalog = test_catalog();
   const auto store = tree::Store::create({std::uint64_t{64} << 20}).value();
-  EventHub events;
+  instances::EventHub events;
   ReaderManager manager(spec, catalog, store->reads(), events);
   const auto started = manager.start();
   REQUIRE_FALSE(started);

@@ -47,13 +47,13 @@ std::string breaking(const std::string& rule) { return R"({"break":")" + rule + 
 std::vector<std::string> told_of(const std::string& rule) {
   TestHost host;
   const ErrorLog log;
-  REQUIRE(host.load(plugin("breaks_rules"), "r", breaking(rule)));
+  REQUIRE(host.load(faulty_plugin("breaks_rules"), "r", breaking(rule)));
   for (std::uint64_t id = 1; id <= 3; ++id) {
     host.rows.put(id, 1);
     host.rows.commit();
     REQUIRE(host.caught_up("r"));
   }
-  auto verdict = host.begin_swap("r", plugin("breaks_rules"), 1h);
+  auto verdict = host.begin_swap("r", faulty_plugin("breaks_rules"), 1h);
   REQUIRE(eventually([&] { return host.state("r") == "probation"; }));
   REQUIRE(host.rollback("r"));  // the same instance goes on after its save
   host.rows.put(4, 1);
@@ -136,10 +136,10 @@ TEST_CASE("rules: the sink of a state is for save alone") {
 
 TEST_CASE("rules: a state that was refused is none, whatever save returns") {
   TestHost host;
-  REQUIRE(host.load(plugin("breaks_rules"), "large", breaking("state_too_large")));
-  REQUIRE(host.load(plugin("breaks_rules"), "null", breaking("null_state")));
+  REQUIRE(host.load(faulty_plugin("breaks_rules"), "large", breaking("state_too_large")));
+  REQUIRE(host.load(faulty_plugin("breaks_rules"), "null", breaking("null_state")));
   const auto refused = [&](const std::string& name, const std::string& why) {
-    const auto swapped = host.swap(name, plugin("breaks_rules"));
+    const auto swapped = host.swap(name, faulty_plugin("breaks_rules"));
     REQUIRE_FALSE(swapped);
     CHECK(swapped.error().message ==
           "reader " + name + ": save: returned PERCH_OK although its state was refused: " + why);
@@ -156,7 +156,7 @@ TEST_CASE("rules: a state that was refused is none, whatever save returns") {
 TEST_CASE("rules: results are those that there are, and PERCH_BAD_CONFIG is for create") {
   TestHost host;
   const auto error_of = [&](const std::string& rule) {
-    const auto loaded = host.load(plugin("breaks_rules"), "r", breaking(rule));
+    const auto loaded = host.load(faulty_plugin("breaks_rules"), "r", breaking(rule));
     REQUIRE_FALSE(loaded);
     CHECK(loaded.error().kind == ErrorKind::failed);
     return loaded.error().message;
@@ -169,7 +169,7 @@ TEST_CASE("rules: results are those that there are, and PERCH_BAD_CONFIG is for 
 
 TEST_CASE("rules: a message without its end is cut at the end of its room") {
   TestHost host([](ReadersSpec& spec) { spec.restart.limit = 0; });
-  REQUIRE(host.load(plugin("breaks_rules"), "r", breaking("message_without_nul")));
+  REQUIRE(host.load(faulty_plugin("breaks_rules"), "r", breaking("message_without_nul")));
   host.rows.put(1, 1);
   host.rows.commit();
   REQUIRE(eventually([&] { return host.state("r") == "quarantined"; }));
@@ -178,12 +178,12 @@ TEST_CASE("rules: a message without its end is cut at the end of its room") {
 
 TEST_CASE("a plugin with a larger interface struct of the same version runs") {
   TestHost host;
-  REQUIRE(host.load(plugin("larger_interface"), "r"));
+  REQUIRE(host.load(faulty_plugin("larger_interface"), "r"));
   host.rows.put(1, 1);
   host.rows.commit();
   REQUIRE(host.caught_up("r"));
-  REQUIRE(host.swap("r", plugin("breaks_rules")));  // exactly the size of version 1
-  REQUIRE(host.swap("r", plugin("larger_interface")));
+  REQUIRE(host.swap("r", faulty_plugin("breaks_rules")));  // exactly the size of version 1
+  REQUIRE(host.swap("r", faulty_plugin("larger_interface")));
   CHECK(host.gauge("r", "steps") == 1);
 }
 

@@ -19,15 +19,15 @@ std::size_t plugin_mappings(const fs::path& private_folder) {
 TEST_CASE("50 swaps under a running writer: no commit missed, none seen twice, nothing left over") {
   TestHost host;
   BusyWriter writer(host);
-  REQUIRE(host.load(plugin("summing"), "sums"));
-  REQUIRE(host.swap("sums", plugin("summing_next")));
+  REQUIRE(host.load(faulty_plugin("summing"), "sums"));
+  REQUIRE(host.swap("sums", faulty_plugin("summing_next")));
   const std::size_t threads = entries_of("/proc/self/task");
   const std::size_t files = entries_of("/proc/self/fd");
   const std::size_t mappings = plugin_mappings(host.spec.private_folder);
   CHECK(mappings > 0);
   tree::Version last = 0;
   for (int i = 0; i < 50; ++i) {
-    const auto swapped = host.swap("sums", plugin(i % 2 == 0 ? "summing" : "summing_next"));
+    const auto swapped = host.swap("sums", faulty_plugin(i % 2 == 0 ? "summing" : "summing_next"));
     REQUIRE_MESSAGE(swapped.has_value(), (swapped ? "" : swapped.error().message));
     CHECK(swapped->to_version == (i % 2 == 0 ? "1.0.0" : "1.1.0"));
     CHECK(swapped->from_version == (i % 2 == 0 ? "1.1.0" : "1.0.0"));
@@ -53,11 +53,11 @@ TEST_CASE("50 swaps under a running writer: no commit missed, none seen twice, n
 TEST_CASE("within its probation a swap can be rolled back: the old one goes on where it stopped") {
   TestHost host;
   BusyWriter writer(host);
-  REQUIRE(host.load(plugin("summing"), "sums"));
-  auto verdict = host.begin_swap("sums", plugin("summing_next"), 1h);
+  REQUIRE(host.load(faulty_plugin("summing"), "sums"));
+  auto verdict = host.begin_swap("sums", faulty_plugin("summing_next"), 1h);
   REQUIRE(eventually([&] { return host.state("sums") == "probation" && host.reader("sums")->steps > 3; }));
   CHECK(host.reader("sums")->plugin_version == "1.1.0");
-  const auto another = host.swap("sums", plugin("summing"));
+  const auto another = host.swap("sums", faulty_plugin("summing"));
   REQUIRE_FALSE(another);
   CHECK(another.error().kind == ErrorKind::refused);
 
@@ -83,16 +83,16 @@ TEST_CASE("within its probation a swap can be rolled back: the old one goes on w
 
 TEST_CASE("a swap is accepted on request, or when its probation is over") {
   TestHost host;
-  REQUIRE(host.load(plugin("summing"), "sums"));
+  REQUIRE(host.load(faulty_plugin("summing"), "sums"));
   host.rows.put(1, 5);
   host.rows.commit();
-  auto verdict = host.begin_swap("sums", plugin("summing_next"), 1h);
+  auto verdict = host.begin_swap("sums", faulty_plugin("summing_next"), 1h);
   REQUIRE(eventually([&] { return host.state("sums") == "probation"; }));
   REQUIRE(host.accept("sums"));
   CHECK(verdict.get().has_value());
   CHECK(host.state("sums") == "running");
 
-  const auto timed = host.swap("sums", plugin("summing"), 30ms);
+  const auto timed = host.swap("sums", faulty_plugin("summing"), 30ms);
   REQUIRE(timed);
   CHECK(timed->to_version == "1.0.0");
   host.rows.put(2, 5);
@@ -103,11 +103,11 @@ TEST_CASE("a swap is accepted on request, or when its probation is over") {
 
 TEST_CASE("a fault within probation brings the old one back by itself") {
   TestHost host;
-  REQUIRE(host.load(plugin("summing"), "sums"));
+  REQUIRE(host.load(faulty_plugin("summing"), "sums"));
   host.rows.put(1, 5);
   host.rows.commit();
   REQUIRE(host.caught_up("sums"));
-  auto verdict = host.begin_swap("sums", plugin("fails_in_on_commit"), 1h);
+  auto verdict = host.begin_swap("sums", faulty_plugin("fails_in_on_commit"), 1h);
   REQUIRE(eventually([&] { return host.state("sums") == "probation"; }));
   host.rows.put(2, 5);
   host.rows.commit();
@@ -127,7 +127,7 @@ TEST_CASE("a new generation that hangs in its first step does not pass its proba
   const fs::path released = host.folder.path() / "released";
   std::ofstream(released) << "x";
   // The old one sleeps for an hour after its first step, so the new one has something to step on at once.
-  REQUIRE(host.load(plugin("summing"), "sums",
+  REQUIRE(host.load(faulty_plugin("summing"), "sums",
                     R"({"every_ms":3600000,"hang_until":")" + released.string() + "\"}"));
   host.rows.put(1, 5);
   host.rows.commit();
@@ -135,7 +135,7 @@ TEST_CASE("a new generation that hangs in its first step does not pass its proba
   host.rows.put(2, 5);
   host.rows.commit();
   fs::remove(released);
-  const auto swapped = host.swap("sums", plugin("summing_next"), 2s);
+  const auto swapped = host.swap("sums", faulty_plugin("summing_next"), 2s);
   std::ofstream(released) << "x";  // the hung one comes back, whatever the verdict was
   REQUIRE_FALSE(swapped);
   CHECK(swapped.error().kind == ErrorKind::rolled_back);
@@ -153,9 +153,9 @@ TEST_CASE("a new generation that hangs in its first step does not pass its proba
 TEST_CASE("a swap that fails at any step leaves the old one running as if nothing had happened") {
   TestHost host;
   BusyWriter writer(host);
-  REQUIRE(host.load(plugin("summing"), "sums"));
+  REQUIRE(host.load(faulty_plugin("summing"), "sums"));
   const auto fails = [&](const char* file, ErrorKind kind, const char* reason) {
-    const auto swapped = host.swap("sums", plugin(file));
+    const auto swapped = host.swap("sums", faulty_plugin(file));
     REQUIRE_FALSE(swapped);
     CHECK(swapped.error().kind == kind);
     CHECK_MESSAGE(has(swapped.error().message, reason), swapped.error().message);
@@ -170,7 +170,7 @@ TEST_CASE("a swap that fails at any step leaves the old one running as if nothin
   fails("fails_in_create", ErrorKind::failed, "told to fail in create");
   fails("fails_in_restore", ErrorKind::failed, "told to fail in restore");
   fails("fails_in_start", ErrorKind::failed, "told to fail in start");
-  CHECK(host.swap("nobody", plugin("summing")).error().kind == ErrorKind::not_found);
+  CHECK(host.swap("nobody", faulty_plugin("summing")).error().kind == ErrorKind::not_found);
   writer.stop();
   REQUIRE(host.caught_up("sums"));
   CHECK(host.gauge("sums", "sum") == static_cast<double>(writer.sum()));
@@ -180,10 +180,10 @@ TEST_CASE("a swap that fails at any step leaves the old one running as if nothin
 
 TEST_CASE("an old generation that cannot save stays") {
   TestHost host;
-  REQUIRE(host.load(plugin("fails_in_save"), "sums"));
+  REQUIRE(host.load(faulty_plugin("fails_in_save"), "sums"));
   host.rows.put(1, 5);
   host.rows.commit();
-  const auto swapped = host.swap("sums", plugin("summing"));
+  const auto swapped = host.swap("sums", faulty_plugin("summing"));
   REQUIRE_FALSE(swapped);
   CHECK(has(swapped.error().message, "told to fail in save"));
   REQUIRE(host.caught_up("sums"));
@@ -193,14 +193,14 @@ TEST_CASE("an old generation that cannot save stays") {
 
 TEST_CASE("a reader is unloaded, or the host stopped, within a probation") {
   TestHost host;
-  REQUIRE(host.load(plugin("summing"), "sums"));
-  auto verdict = host.begin_swap("sums", plugin("summing_next"), 1h);
+  REQUIRE(host.load(faulty_plugin("summing"), "sums"));
+  auto verdict = host.begin_swap("sums", faulty_plugin("summing_next"), 1h);
   REQUIRE(host.unload("sums"));
   CHECK(verdict.get().error().kind == ErrorKind::refused);
   CHECK(fs::is_empty(host.spec.private_folder));
 
-  REQUIRE(host.load(plugin("summing"), "sums"));
-  verdict = host.begin_swap("sums", plugin("summing_next"), 1h);
+  REQUIRE(host.load(faulty_plugin("summing"), "sums"));
+  verdict = host.begin_swap("sums", faulty_plugin("summing_next"), 1h);
   host.manager->stop();
   CHECK(verdict.get().error().kind == ErrorKind::refused);
   CHECK(fs::is_empty(host.spec.private_folder));
@@ -208,11 +208,11 @@ TEST_CASE("a reader is unloaded, or the host stopped, within a probation") {
 
 TEST_CASE("a suspended generation holds its version, and nothing after the verdict") {
   TestHost host;
-  REQUIRE(host.load(plugin("summing"), "sums"));
+  REQUIRE(host.load(faulty_plugin("summing"), "sums"));
   host.rows.put(1, 1);
   host.rows.commit();
   REQUIRE(host.caught_up("sums"));
-  auto verdict = host.begin_swap("sums", plugin("summing_next"), 1h);
+  auto verdict = host.begin_swap("sums", faulty_plugin("summing_next"), 1h);
   REQUIRE(eventually([&] { return host.state("sums") == "probation"; }));
   for (std::uint64_t id = 0; id < 2'000; ++id) host.rows.put(id, 1);
   host.rows.commit();
@@ -229,23 +229,23 @@ TEST_CASE("a suspended generation holds its version, and nothing after the verdi
 
 TEST_CASE("a dry run tries load, create and restore, and changes nothing") {
   TestHost host;
-  REQUIRE(host.load(plugin("summing"), "sums"));
+  REQUIRE(host.load(faulty_plugin("summing"), "sums"));
   host.rows.put(1, 5);
   const tree::Version version = host.rows.commit();
   REQUIRE(host.caught_up("sums"));
   const std::uint64_t generation = host.reader("sums")->generation;
-  const auto dry = host.swap("sums", SwapOptions{plugin("summing_next"), std::nullopt, false, true});
+  const auto dry = host.swap("sums", SwapOptions{faulty_plugin("summing_next"), std::nullopt, false, true});
   REQUIRE(dry);
   CHECK(dry->dry_run);
   CHECK(dry->to_version == "1.1.0");
   CHECK(dry->at_version == version);
   std::string steps;
-  for (const SwapStep& step : dry->steps) steps += step.what + ", ";
+  for (const instances::SwapStep& step : dry->steps) steps += step.what + ", ";
   CHECK(steps == "read manifest, copy, load, create, save as of version " + std::to_string(version) +
                      ", restore, take the new generation away again, ");
   for (const char* function : {"create", "restore"}) {
     const auto bad = host.swap(
-        "sums", SwapOptions{plugin("fails_in_" + std::string(function)), std::nullopt, false, true});
+        "sums", SwapOptions{faulty_plugin("fails_in_" + std::string(function)), std::nullopt, false, true});
     REQUIRE_FALSE(bad);
     CHECK(has(bad.error().message, std::string(function) + ": told to fail"));
   }
@@ -261,12 +261,12 @@ TEST_CASE("a dry run tries load, create and restore, and changes nothing") {
 
 TEST_CASE("a swap without state starts from the first row, and asks the old generation for nothing") {
   TestHost host;
-  REQUIRE(host.load(plugin("fails_in_save"), "sums"));
+  REQUIRE(host.load(faulty_plugin("fails_in_save"), "sums"));
   host.rows.put(1, 5);
   host.rows.commit();
   REQUIRE(host.caught_up("sums"));
-  CHECK_FALSE(host.swap("sums", plugin("summing_next")));
-  const SwapOptions without_state{plugin("summing_next"), 1h, true, false};
+  CHECK_FALSE(host.swap("sums", faulty_plugin("summing_next")));
+  const SwapOptions without_state{faulty_plugin("summing_next"), 1h, true, false};
   const auto swapped = host.swap("sums", without_state);
   REQUIRE(swapped);  // at once: there is no probation, since there is no way back
   CHECK(swapped->at_version == 0);
@@ -277,7 +277,7 @@ TEST_CASE("a swap without state starts from the first row, and asks the old gene
   CHECK(host.state("sums") == "running");
 
   // One that fails leaves the old one running.
-  const SwapOptions to_bad{plugin("fails_in_start"), std::nullopt, true, false};
+  const SwapOptions to_bad{faulty_plugin("fails_in_start"), std::nullopt, true, false};
   CHECK_FALSE(host.swap("sums", to_bad));
   host.rows.put(2, 5);
   host.rows.commit();
@@ -288,16 +288,17 @@ TEST_CASE("a swap without state starts from the first row, and asks the old gene
 TEST_CASE("a swap without state gives up a generation that hangs: it stays mapped until it comes back") {
   TestHost host([](ReadersSpec& spec) { spec.callback_deadline = 200ms; });
   const fs::path go = host.folder.path() / "go";
-  REQUIRE(host.load(plugin("summing"), "sums", R"({"hang_until":")" + go.string() + "\"}"));
+  REQUIRE(host.load(faulty_plugin("summing"), "sums", R"({"hang_until":")" + go.string() + "\"}"));
   host.rows.put(1, 5);
   host.rows.commit();
   REQUIRE(eventually([&] { return host.gauge("sums", "hanging") == 1; }));
-  const auto refused = host.swap("sums", plugin("summing_next"));
+  const auto refused = host.swap("sums", faulty_plugin("summing_next"));
   REQUIRE_FALSE(refused);
   CHECK(has(refused.error().message, "--without-state"));
 
   const std::uint64_t hung = host.reader("sums")->generation;
-  const auto swapped = host.swap("sums", SwapOptions{plugin("summing_next"), std::nullopt, true, false});
+  const auto swapped =
+      host.swap("sums", SwapOptions{faulty_plugin("summing_next"), std::nullopt, true, false});
   REQUIRE(swapped);
   CHECK(has(swapped->left, "did not end within"));
   CHECK(host.reader("sums")->generation > hung);
@@ -312,21 +313,21 @@ TEST_CASE("a swap without state gives up a generation that hangs: it stays mappe
 TEST_CASE("every step of a swap is an event when it is done, and the report has the same") {
   TestHost host;
   const auto events = host.events.subscribe(
-      64, [](const Event& event) { return event.kind == "reader.step"; }, nullptr);
-  REQUIRE(host.load(plugin("summing"), "sums"));
-  const auto swapped = host.swap("sums", plugin("summing_next"), 20ms);
+      64, [](const instances::Event& event) { return event.kind == "reader.step"; }, nullptr);
+  REQUIRE(host.load(faulty_plugin("summing"), "sums"));
+  const auto swapped = host.swap("sums", faulty_plugin("summing_next"), 20ms);
   REQUIRE(swapped);
   std::vector<std::string> told, reported;
   std::uint64_t dropped = 0;
   while (const auto event = events->take(dropped))
     told.push_back(nlohmann::json::parse(event->json).at("step").get<std::string>());
-  for (const SwapStep& step : swapped->steps) reported.push_back(step.what);
+  for (const instances::SwapStep& step : swapped->steps) reported.push_back(step.what);
   CHECK(told == reported);
   REQUIRE(told.size() == 8);
   CHECK(told[6] == "probation");
   CHECK(told[7] == "close the old generation");
   CHECK(swapped->remark == "");
-  const auto again = host.swap("sums", plugin("summing_next"));
+  const auto again = host.swap("sums", faulty_plugin("summing_next"));
   REQUIRE(again);
   CHECK(again->remark == "the file is byte for byte what runs already");
 }

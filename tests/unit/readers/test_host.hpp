@@ -41,9 +41,9 @@ class TestHost {
   }
   ~TestHost() { manager->stop(); }
 
-  Result<ReaderStatus> load(const fs::path& file, const std::string& name = "",
-                            const std::string& config = "{}") {
-    return wait<ReaderStatus>([&](auto done) { manager->load(file, name, config, done); });
+  Result<instances::ReaderStatus> load(const fs::path& file, const std::string& name = "",
+                                       const std::string& config = "{}") {
+    return wait<instances::ReaderStatus>([&](auto done) { manager->load(file, name, config, done); });
   }
   Result<SwapReport> swap(const std::string& name, const fs::path& file,
                           std::optional<std::chrono::nanoseconds> probation = std::nullopt) {
@@ -60,24 +60,24 @@ class TestHost {
                   [promise](Result<SwapReport> result) { promise->set_value(std::move(result)); });
     return promise->get_future();
   }
-  Result<ReaderStatus> accept(const std::string& name) {
-    return wait<ReaderStatus>([&](auto done) { manager->accept(name, done); });
+  Result<instances::ReaderStatus> accept(const std::string& name) {
+    return wait<instances::ReaderStatus>([&](auto done) { manager->accept(name, done); });
   }
-  Result<ReaderStatus> rollback(const std::string& name) {
-    return wait<ReaderStatus>([&](auto done) { manager->rollback(name, done); });
+  Result<instances::ReaderStatus> rollback(const std::string& name) {
+    return wait<instances::ReaderStatus>([&](auto done) { manager->rollback(name, done); });
   }
   Result<std::string> unload(const std::string& name) {
     return wait<std::string>([&](auto done) { manager->unload(name, done); });
   }
-  Result<ReaderStatus> enable(const std::string& name) {
-    return wait<ReaderStatus>([&](auto done) { manager->enable(name, done); });
+  Result<instances::ReaderStatus> enable(const std::string& name) {
+    return wait<instances::ReaderStatus>([&](auto done) { manager->enable(name, done); });
   }
-  Result<ReaderStatus> disable(const std::string& name) {
-    return wait<ReaderStatus>([&](auto done) { manager->disable(name, done); });
+  Result<instances::ReaderStatus> disable(const std::string& name) {
+    return wait<instances::ReaderStatus>([&](auto done) { manager->disable(name, done); });
   }
 
-  std::optional<ReaderStatus> reader(const std::string& name) const {
-    for (ReaderStatus& status : manager->readers()) {
+  std::optional<instances::ReaderStatus> reader(const std::string& name) const {
+    for (instances::ReaderStatus& status : manager->readers()) {
       if (status.name == name) return status;
     }
     return std::nullopt;
@@ -103,7 +103,7 @@ class TestHost {
   tables::Catalog catalog = test_catalog();
   std::unique_ptr<tree::Store> store = tree::Store::create({std::uint64_t{64} << 20}).value();
   RowWriter rows{*store, catalog};
-  EventHub events;
+  instances::EventHub events;
   std::unique_ptr<ReaderManager> manager;
 
  private:

@@ -9,7 +9,7 @@ namespace perch::readers::test {
 namespace watchdog_test {
 
 /// The next event of that kind, with its details; the bound only ends a test that has failed.
-nlohmann::json wait_for(Subscription& events, const std::string& kind) {
+nlohmann::json wait_for(instances::Subscription& events, const std::string& kind) {
   nlohmann::json details;
   const bool came = eventually([&] {
     std::uint64_t dropped = 0;
@@ -28,7 +28,7 @@ TEST_CASE("a callback over its deadline is told with its stack, and again when i
   TestHost host([](ReadersSpec& spec) { spec.callback_deadline = 50ms; });
   const auto events = host.events.subscribe(64, nullptr, nullptr);
   const fs::path go = host.folder.path() / "go";
-  REQUIRE(host.load(plugin("summing"), "sums", R"({"hang_until":")" + go.string() + "\"}"));
+  REQUIRE(host.load(faulty_plugin("summing"), "sums", R"({"hang_until":")" + go.string() + "\"}"));
   host.rows.put(1, 1);
   host.rows.commit();
   const auto slow = wait_for(*events, "reader.slow");
@@ -52,7 +52,8 @@ TEST_CASE("a callback over its deadline is told with its stack, and again when i
 TEST_CASE("a reader that hangs before it is in any list is told as well") {
   TestHost host([](ReadersSpec& spec) { spec.callback_deadline = 50ms; });
   const auto events = host.events.subscribe(64, nullptr, nullptr);
-  const auto loaded = host.load(plugin("misbehaving"), "deadlocked", R"({"fault":"deadlock","in":"create"})");
+  const auto loaded =
+      host.load(faulty_plugin("misbehaving"), "deadlocked", R"({"fault":"deadlock","in":"create"})");
   REQUIRE_FALSE(loaded);
   CHECK(loaded.error().kind == ErrorKind::timeout);
   CHECK(wait_for(*events, "reader.slow")["callback"] == "create");
@@ -66,11 +67,11 @@ TEST_CASE("a version that a reader holds is told with the bytes that hang on it"
     spec.retain_warning_bytes = 1;
   });
   const auto events = host.events.subscribe(
-      64, [](const Event& event) { return event.kind == "reader.retains"; }, nullptr);
+      64, [](const instances::Event& event) { return event.kind == "reader.retains"; }, nullptr);
   const fs::path go = host.folder.path() / "go";
   for (std::uint64_t id = 0; id < 1000; ++id) host.rows.put(id, 1);
   const tree::Version version = host.rows.commit();
-  REQUIRE(host.load(plugin("summing"), "sums", R"({"hang_until":")" + go.string() + "\"}"));
+  REQUIRE(host.load(faulty_plugin("summing"), "sums", R"({"hang_until":")" + go.string() + "\"}"));
   REQUIRE(eventually([&] { return host.gauge("sums", "hanging") == 1; }));
   for (int i = 0; i < 200; ++i) {
     for (std::uint64_t id = 0; id < 1000; ++id) host.rows.put(id, i);

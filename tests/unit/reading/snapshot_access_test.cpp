@@ -11,7 +11,11 @@
 #include "tree/pins.hpp"
 #include "unit/test_rows.hpp"
 
-namespace perch::readers::test {
+namespace perch::reading {
+
+using namespace perch::test;
+using plugin::Manifest;
+
 namespace snapshot_access_test {
 
 struct PairKey {
@@ -23,7 +27,7 @@ struct PairKey {
 /// rows.
 class PluginView {
  public:
-  PluginView() : tables_(bound_tables(manifest(), catalog_), "test"), writer_(*store_, catalog_) {
+  PluginView() : tables_(plugin::bound_tables(manifest(), catalog_), "test"), writer_(*store_, catalog_) {
     reading::fill_snapshot_functions(host);
     snapshot.tables = &tables_;
   }
@@ -183,9 +187,9 @@ TEST_CASE("get_many finds nothing for a key that is NaN, and all the others") {
     writer.upsert(0, &word, reinterpret_cast<const std::byte*>(&amount));
   }
   writer.commit(1'000, {});
-  Manifest manifest;
+  plugin::Manifest manifest;
   manifest.tables = {{"levels", "", ""}};
-  const reading::BoundTables tables(bound_tables(manifest, catalog), "test");
+  const reading::BoundTables tables(plugin::bound_tables(manifest, catalog), "test");
   const tree::SharedSnapshot pin = store->reads().acquire();
   const perch_snapshot snapshot{pin->snapshot(), &tables};
   perch_host host{};
@@ -284,4 +288,4 @@ TEST_CASE("a diff tells the net changes with keys, from version 0 too") {
 }
 
 }  // namespace snapshot_access_test
-}  // namespace perch::readers::test
+}  // namespace perch::reading

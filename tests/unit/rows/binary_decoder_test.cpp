@@ -5,8 +5,8 @@
 
 #include "unit/rows/decoder_fixture.hpp"
 
-using namespace perch::ingest;
-using namespace perch::ingest::test;
+using namespace perch::rows;
+using namespace perch::rows::test;
 using Rows = std::vector<std::string>;
 
 namespace binary_decoder_test {

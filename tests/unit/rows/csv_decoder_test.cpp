@@ -1,8 +1,8 @@
 // CSV rows: headers, quotes, separators, and what is wrong with them.
 #include "unit/rows/decoder_fixture.hpp"
 
-using namespace perch::ingest;
-using namespace perch::ingest::test;
+using namespace perch::rows;
+using namespace perch::rows::test;
 using Rows = std::vector<std::string>;
 
 namespace csv_decoder_test {

@@ -13,7 +13,7 @@
 #include "tables/catalog.hpp"
 #include "tables/record_json.hpp"
 
-namespace perch::ingest::test {
+namespace perch::rows::test {
 
 class DecoderBench {
  public:
@@ -55,13 +55,14 @@ class DecoderBench {
 
   void take(bool at_end) {
     for (;;) {
-      RowBatch batch(format_.shapes());
+      rows::RowBatch batch(format_.shapes());
       batch.begin(0);
       const Step step = at_end ? decoder_->finish(batch) : decoder_->next(batch);
       if (step == Step::more) return;
       if (step == Step::skipped) ++skipped;
       if (step == Step::rejected || step == Step::broken) {
-        rejects.push_back(std::string(name(decoder_->reject().reason)) + ": " + decoder_->reject().message);
+        rejects.push_back(std::string(rows::name(decoder_->reject().reason)) + ": " +
+                          decoder_->reject().message);
         rejected_rows += decoder_->rejected_rows();
       }
       if (step == Step::broken) {
@@ -90,7 +91,7 @@ class DecoderBench {
 
   tables::Catalog catalog_;
   RowFormat format_;
-  std::unique_ptr<RowDecoder> decoder_;
+  std::unique_ptr<rows::RowDecoder> decoder_;
 };
 
 inline tables::TableSpec trades_table() {
@@ -100,4 +101,4 @@ inline tables::TableSpec trades_table() {
           {}};
 }
 
-}  // namespace perch::ingest::test
+}  // namespace perch::rows::test

@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-using perch::ingest::Line;
-using perch::ingest::LineSplitter;
+using perch::rows::Line;
+using perch::rows::LineSplitter;
 
 namespace line_splitter_test {
 

@@ -1,8 +1,8 @@
 // Which member of a JSON row feeds which field of which table.
 #include "unit/rows/decoder_fixture.hpp"
 
-using namespace perch::ingest;
-using namespace perch::ingest::test;
+using namespace perch::rows;
+using namespace perch::rows::test;
 using Rows = std::vector<std::string>;
 
 namespace mapping_test {

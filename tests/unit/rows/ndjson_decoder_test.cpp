@@ -13,7 +13,7 @@
 
 #include "rows/big_numbers.hpp"
 
-using namespace perch::ingest;
+using namespace perch::rows;
 using perch::tables::Table;
 using perch::tables::TablePtr;
 using perch::tables::TableSpec;

@@ -9,7 +9,7 @@
 
 #include "unit/test_files.hpp"
 
-using namespace perch::ingest;
+using namespace perch::rows;
 using namespace perch::test;
 
 namespace reject_log_test {
