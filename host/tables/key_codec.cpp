@@ -12,7 +12,71 @@ namespace {
 
 constexpr std::uint32_t encoded_bytes_max = 64;
 
+// A step's bits as they lie in the record, and as a number whose order is the field's: each kind says both
+// ways, encode and decode differ in nothing else.
+
+template <class Bits>
+struct IntegerStep {
+  using Unsigned = Bits;
+  static Bits ordered(Bits bits, std::uint64_t flip) noexcept { return static_cast<Bits>(bits ^ flip); }
+  static Bits recorded(Bits ordered, std::uint64_t flip) noexcept {
+    return static_cast<Bits>(ordered ^ flip);
+  }
+  static bool has_order(Bits) noexcept { return true; }
+};
+
+template <class Bits>
+struct TextStep {
+  using Unsigned = Bits;
+  static Bits ordered(Bits bits, std::uint64_t) noexcept { return swap_bytes(bits); }
+  static Bits recorded(Bits ordered, std::uint64_t) noexcept { return swap_bytes(ordered); }
+  static bool has_order(Bits) noexcept { return true; }
+};
+
+struct BooleanStep {
+  using Unsigned = std::uint8_t;
+  static Unsigned ordered(Unsigned bits, std::uint64_t) noexcept { return bits == 0 ? 0 : 1; }
+  static Unsigned recorded(Unsigned ordered, std::uint64_t) noexcept { return ordered; }
+  static bool has_order(Unsigned) noexcept { return true; }
+};
+
+template <class Bits>
+struct FloatStep {
+  using Unsigned = Bits;
+  static Bits ordered(Bits bits, std::uint64_t) noexcept { return ordered_float(bits); }
+  static Bits recorded(Bits ordered, std::uint64_t) noexcept { return float_bits(ordered); }
+  static bool has_order(Bits bits) noexcept { return !is_nan_bits(bits); }
+};
+
 }  // namespace
+
+/// Calls `use` with the struct above that the kind stands for.
+template <class Use>
+auto KeyCodec::with_step(StepKind kind, Use use) {
+  switch (kind) {
+    case StepKind::bytes1:
+      return use(IntegerStep<std::uint8_t>());
+    case StepKind::bytes2:
+      return use(TextStep<std::uint16_t>());
+    case StepKind::bytes4:
+      return use(TextStep<std::uint32_t>());
+    case StepKind::bytes8:
+      return use(TextStep<std::uint64_t>());
+    case StepKind::boolean:
+      return use(BooleanStep());
+    case StepKind::integer2:
+      return use(IntegerStep<std::uint16_t>());
+    case StepKind::integer4:
+      return use(IntegerStep<std::uint32_t>());
+    case StepKind::integer8:
+      return use(IntegerStep<std::uint64_t>());
+    case StepKind::float4:
+      return use(FloatStep<std::uint32_t>());
+    case StepKind::float8:
+      return use(FloatStep<std::uint64_t>());
+  }
+  PERCH_ASSERT(false, "there are no more kinds of steps");
+}
 
 Result<KeyCodec> KeyCodec::make(const Layout& key) {
   KeyCodec codec;
@@ -79,47 +143,12 @@ bool KeyCodec::encode_steps(const std::byte* record, std::uint32_t fields, std::
   const std::uint32_t steps_end = fields == 0 ? 0 : fields_[fields - 1].steps_end;
   for (std::uint32_t i = 0; i < steps_end; ++i) {
     const Step& step = steps_[i];
-    const std::byte* from = record + step.record_offset;
-    std::byte* to = bytes + step.encoded_offset;
-    const auto integer = [&](auto value) {
-      store(swap_bytes(static_cast<decltype(value)>(value ^ step.flip)), to);
-    };
-    const auto floating = [&](auto bits) {
-      store(swap_bytes(ordered_float(bits)), to);
-      return !is_nan_bits(bits);
-    };
-    switch (step.kind) {
-      case StepKind::bytes1:
-        *to = *from ^ static_cast<std::byte>(step.flip);
-        break;
-      case StepKind::bytes2:
-        std::memcpy(to, from, 2);
-        break;
-      case StepKind::bytes4:
-        std::memcpy(to, from, 4);
-        break;
-      case StepKind::bytes8:
-        std::memcpy(to, from, 8);
-        break;
-      case StepKind::boolean:
-        *to = *from == std::byte{0} ? std::byte{0} : std::byte{1};
-        break;
-      case StepKind::integer2:
-        integer(load<std::uint16_t>(from));
-        break;
-      case StepKind::integer4:
-        integer(load<std::uint32_t>(from));
-        break;
-      case StepKind::integer8:
-        integer(load<std::uint64_t>(from));
-        break;
-      case StepKind::float4:
-        if (!floating(load<std::uint32_t>(from))) return false;
-        break;
-      case StepKind::float8:
-        if (!floating(load<std::uint64_t>(from))) return false;
-        break;
-    }
+    const bool has_order = with_step(step.kind, [&]<class Kind>(Kind) {
+      const auto bits = load<typename Kind::Unsigned>(record + step.record_offset);
+      store(swap_bytes(Kind::ordered(bits, step.flip)), bytes + step.encoded_offset);
+      return Kind::has_order(bits);
+    });
+    if (!has_order) return false;
   }
   for (std::uint32_t word = 0; word < words_; ++word)
     words[word] = swap_bytes(load<std::uint64_t>(bytes + 8 * word));
@@ -131,43 +160,10 @@ void KeyCodec::decode_steps(const std::uint64_t* words, std::byte* record) const
   for (std::uint32_t word = 0; word < words_; ++word) store(swap_bytes(words[word]), bytes + 8 * word);
   std::memset(record, 0, record_size_);
   for (const Step& step : steps_) {
-    const std::byte* from = bytes + step.encoded_offset;
-    std::byte* to = record + step.record_offset;
-    const auto integer = [&](auto value) {
-      store(static_cast<decltype(value)>(swap_bytes(value) ^ step.flip), to);
-    };
-    switch (step.kind) {
-      case StepKind::bytes1:
-        *to = *from ^ static_cast<std::byte>(step.flip);
-        break;
-      case StepKind::bytes2:
-        std::memcpy(to, from, 2);
-        break;
-      case StepKind::bytes4:
-        std::memcpy(to, from, 4);
-        break;
-      case StepKind::bytes8:
-        std::memcpy(to, from, 8);
-        break;
-      case StepKind::boolean:
-        *to = *from;
-        break;
-      case StepKind::integer2:
-        integer(load<std::uint16_t>(from));
-        break;
-      case StepKind::integer4:
-        integer(load<std::uint32_t>(from));
-        break;
-      case StepKind::integer8:
-        integer(load<std::uint64_t>(from));
-        break;
-      case StepKind::float4:
-        store(float_bits(swap_bytes(load<std::uint32_t>(from))), to);
-        break;
-      case StepKind::float8:
-        store(float_bits(swap_bytes(load<std::uint64_t>(from))), to);
-        break;
-    }
+    with_step(step.kind, [&]<class Kind>(Kind) {
+      const auto ordered = swap_bytes(load<typename Kind::Unsigned>(bytes + step.encoded_offset));
+      store(Kind::recorded(ordered, step.flip), record + step.record_offset);
+    });
   }
 }
 

@@ -30,7 +30,7 @@ class KeyCodec {
     for (std::uint32_t i = 0; i < words_; ++i) {
       std::uint64_t value;
       std::memcpy(&value, record + 8 * i, sizeof value);
-      words[i] = steps_[i].kind == StepKind::bytes8 ? __builtin_bswap64(value) : value ^ steps_[i].flip;
+      words[i] = turned(steps_[i], value);
     }
     return true;
   }
@@ -42,8 +42,7 @@ class KeyCodec {
   void decode(const std::uint64_t* words, std::byte* record) const noexcept {
     if (!whole_words_) return decode_steps(words, record);
     for (std::uint32_t i = 0; i < words_; ++i) {
-      const std::uint64_t value =
-          steps_[i].kind == StepKind::bytes8 ? __builtin_bswap64(words[i]) : words[i] ^ steps_[i].flip;
+      const std::uint64_t value = turned(steps_[i], words[i]);
       std::memcpy(record + 8 * i, &value, sizeof value);
     }
   }
@@ -77,6 +76,12 @@ class KeyCodec {
     std::uint32_t steps_end;
   };
 
+  /// A whole word of the record as the tree's word, or the other way round: it is the same way.
+  static std::uint64_t turned(const Step& step, std::uint64_t word) noexcept {
+    return step.kind == StepKind::bytes8 ? __builtin_bswap64(word) : word ^ step.flip;
+  }
+  template <class Use>
+  static auto with_step(StepKind kind, Use use);
   void add_steps(const Field& field);
   bool encode_steps(const std::byte* record, std::uint32_t fields, std::uint8_t fill,
                     std::uint64_t* words) const noexcept;
