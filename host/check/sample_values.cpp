@@ -6,6 +6,8 @@
 #include <limits>
 #include <type_traits>
 
+#include "tables/field_types.hpp"
+
 namespace perch::check {
 namespace {
 
@@ -63,35 +65,18 @@ std::string SampleValues::text(std::size_t bytes_max) {
 }
 
 void SampleValues::fill_element(FieldType type, std::byte* element, bool nan_allowed) {
-  switch (type) {
-    case FieldType::int8:
-      return put(element, integer<std::int8_t>());
-    case FieldType::int16:
-      return put(element, integer<std::int16_t>());
-    case FieldType::int32:
-      return put(element, integer<std::int32_t>());
-    case FieldType::int64:
-      return put(element, integer<std::int64_t>());
-    case FieldType::uint8:
-      return put(element, integer<std::uint8_t>());
-    case FieldType::uint16:
-      return put(element, integer<std::uint16_t>());
-    case FieldType::uint32:
-      return put(element, integer<std::uint32_t>());
-    case FieldType::uint64:
-      return put(element, integer<std::uint64_t>());
-    case FieldType::float32:
-      return put(element, real<float>(nan_allowed));
-    case FieldType::float64:
-      return put(element, real<double>(nan_allowed));
-    case FieldType::boolean:
-      return put(element, static_cast<std::uint8_t>(below(2)));
-    case FieldType::timestamp_ns:
-      time_ns_ += static_cast<std::int64_t>(below(20'000'000));
-      return put(element, is_odd_next() ? integer<std::int64_t>() : time_ns_);
-    case FieldType::chars:
-      return;  // filled as a whole
+  if (type == FieldType::boolean) return put(element, static_cast<std::uint8_t>(below(2)));
+  if (type == FieldType::timestamp_ns) {
+    time_ns_ += static_cast<std::int64_t>(below(20'000'000));
+    return put(element, is_odd_next() ? integer<std::int64_t>() : time_ns_);
   }
+  tables::with_number_type(type, [&]<class Number>(std::type_identity<Number>) {
+    if constexpr (std::is_floating_point_v<Number>) {
+      put(element, real<Number>(nan_allowed));
+    } else {
+      put(element, integer<Number>());
+    }
+  });
 }
 
 void SampleValues::fill(const tables::Layout& layout, std::byte* record, bool nan_allowed) {

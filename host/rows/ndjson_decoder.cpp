@@ -5,9 +5,9 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <type_traits>
 #include <utility>
 
-#include "base/assert.hpp"
 #include "rows/big_numbers.hpp"
 #include "rows/text_value.hpp"
 #include "tables/field_types.hpp"
@@ -245,39 +245,22 @@ bool NdjsonRows::store_array(const Mapping::Target& target, Element element, std
 
 bool NdjsonRows::store_scalar(const Mapping::Target& target, Element element, std::byte* out) {
   const Field& field = *target.field;
-  switch (field.type) {
-    case FieldType::int8:
-      return store_integer<std::int8_t>(field, element, out);
-    case FieldType::int16:
-      return store_integer<std::int16_t>(field, element, out);
-    case FieldType::int32:
-      return store_integer<std::int32_t>(field, element, out);
-    case FieldType::int64:
-      return store_integer<std::int64_t>(field, element, out);
-    case FieldType::timestamp_ns:
-      return store_time(target, element, out);
-    case FieldType::uint8:
-      return store_integer<std::uint8_t>(field, element, out);
-    case FieldType::uint16:
-      return store_integer<std::uint16_t>(field, element, out);
-    case FieldType::uint32:
-      return store_integer<std::uint32_t>(field, element, out);
-    case FieldType::uint64:
-      return store_integer<std::uint64_t>(field, element, out);
-    case FieldType::float32:
-    case FieldType::float64:
-      return store_float(field, element, out);
-    case FieldType::boolean: {
-      bool flag = false;
-      if (element.get(flag) != simdjson::SUCCESS) {
-        return refuse(field, RejectReason::wrong_type, "true or false", element);
-      }
-      return put<std::uint8_t>(out, flag ? 1 : 0);
+  if (field.type == FieldType::timestamp_ns) return store_time(target, element, out);
+  if (field.type == FieldType::boolean) return store_bool(field, element, out);
+  return tables::with_number_type(field.type, [&]<class Number>(std::type_identity<Number>) {
+    if constexpr (std::is_floating_point_v<Number>) {
+      return store_float<Number>(field, element, out);
+    } else {
+      return store_integer<Number>(field, element, out);
     }
-    case FieldType::chars:
-      break;
-  }
-  PERCH_ASSERT(false, "chars are no scalar");
+  });
+}
+
+bool NdjsonRows::store_bool(const Field& field, Element element, std::byte* out) {
+  bool flag = false;
+  if (element.get(flag) != simdjson::SUCCESS)
+    return refuse(field, RejectReason::wrong_type, "true or false", element);
+  return put<std::uint8_t>(out, flag ? 1 : 0);
 }
 
 template <class Number>
@@ -321,6 +304,7 @@ bool NdjsonRows::store_time(const Mapping::Target& target, Element element, std:
   return refuse(field, RejectReason::wrong_type, "a number or a time as 2026-11-24T20:16:48Z", element);
 }
 
+template <class Number>
 bool NdjsonRows::store_float(const Field& field, Element element, std::byte* out) {
   double number = 0;
   if (element.get(number) != simdjson::SUCCESS) {  // it takes integers as well
@@ -328,12 +312,9 @@ bool NdjsonRows::store_float(const Field& field, Element element, std::byte* out
     if (big.empty()) return refuse(field, RejectReason::wrong_type, "a number", element);
     number = to_double(big);
   }
-  const bool single = field.type == FieldType::float32;
-  if (std::abs(number) >
-      (single ? double{std::numeric_limits<float>::max()} : std::numeric_limits<double>::max())) {
+  if (std::abs(number) > double{std::numeric_limits<Number>::max()})
     return refuse(field, RejectReason::out_of_range, "a number within the type's range", element);
-  }
-  return single ? put(out, static_cast<float>(number)) : put(out, number);
+  return put(out, static_cast<Number>(number));
 }
 
 /// The number that a stand-in of rewrite_big_numbers stands for; "" when the element is none.

@@ -70,7 +70,9 @@ class NdjsonRows {
   bool store_scalar(const Mapping::Target& target, Element element, std::byte* out);
   template <class Number>
   bool store_integer(const tables::Field& field, Element element, std::byte* out);
+  template <class Number>
   bool store_float(const tables::Field& field, Element element, std::byte* out);
+  bool store_bool(const tables::Field& field, Element element, std::byte* out);
   bool store_time(const Mapping::Target& target, Element element, std::byte* out);
   std::string_view big_number(Element element) const;
   bool refuse(RejectReason reason, std::string message);

@@ -4,8 +4,9 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <type_traits>
 
-#include "base/assert.hpp"
+#include "tables/field_types.hpp"
 
 namespace perch::rows {
 namespace {
@@ -86,35 +87,15 @@ TextError store_time(std::string_view text, TimeUnit unit, std::byte* out) {
 }
 
 TextError store_scalar(FieldType type, std::string_view text, TimeUnit unit, std::byte* out) {
-  switch (type) {
-    case FieldType::int8:
-      return store_integer<std::int8_t>(text, out);
-    case FieldType::int16:
-      return store_integer<std::int16_t>(text, out);
-    case FieldType::int32:
-      return store_integer<std::int32_t>(text, out);
-    case FieldType::int64:
-      return store_integer<std::int64_t>(text, out);
-    case FieldType::uint8:
-      return store_integer<std::uint8_t>(text, out);
-    case FieldType::uint16:
-      return store_integer<std::uint16_t>(text, out);
-    case FieldType::uint32:
-      return store_integer<std::uint32_t>(text, out);
-    case FieldType::uint64:
-      return store_integer<std::uint64_t>(text, out);
-    case FieldType::float32:
-      return store_float<float>(text, out);
-    case FieldType::float64:
-      return store_float<double>(text, out);
-    case FieldType::boolean:
-      return store_bool(text, out);
-    case FieldType::timestamp_ns:
-      return store_time(text, unit, out);
-    case FieldType::chars:
-      break;
-  }
-  PERCH_ASSERT(false, "chars are no scalar");
+  if (type == FieldType::timestamp_ns) return store_time(text, unit, out);
+  if (type == FieldType::boolean) return store_bool(text, out);
+  return tables::with_number_type(type, [&]<class Number>(std::type_identity<Number>) {
+    if constexpr (std::is_floating_point_v<Number>) {
+      return store_float<Number>(text, out);
+    } else {
+      return store_integer<Number>(text, out);
+    }
+  });
 }
 
 TextError store_chars(const Field& field, std::string_view text, std::byte* out) {

@@ -1,11 +1,14 @@
-// The types that a field can have: their names and sizes.
+// The types that a field can have: their names, their sizes, their C++ types.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
+#include "base/assert.hpp"
 #include "tables/layout.hpp"
 
 namespace perch::tables {
@@ -29,5 +32,38 @@ std::string quoted(const Field& field);
 
 /// All of type_name, for "did you mean" and lists.
 const std::vector<std::string>& type_names();
+
+/// Calls `use` with the C++ type of a number field, as a std::type_identity: int8_t … double, and int64_t for
+/// timestamp_ns. Not for bool and char[N], which are not numbers.
+template <class Use>
+auto with_number_type(FieldType type, Use use) {
+  switch (type) {
+    case FieldType::int8:
+      return use(std::type_identity<std::int8_t>());
+    case FieldType::int16:
+      return use(std::type_identity<std::int16_t>());
+    case FieldType::int32:
+      return use(std::type_identity<std::int32_t>());
+    case FieldType::int64:
+    case FieldType::timestamp_ns:
+      return use(std::type_identity<std::int64_t>());
+    case FieldType::uint8:
+      return use(std::type_identity<std::uint8_t>());
+    case FieldType::uint16:
+      return use(std::type_identity<std::uint16_t>());
+    case FieldType::uint32:
+      return use(std::type_identity<std::uint32_t>());
+    case FieldType::uint64:
+      return use(std::type_identity<std::uint64_t>());
+    case FieldType::float32:
+      return use(std::type_identity<float>());
+    case FieldType::float64:
+      return use(std::type_identity<double>());
+    case FieldType::boolean:
+    case FieldType::chars:
+      break;
+  }
+  PERCH_ASSERT(false, "bool and chars are not numbers");
+}
 
 }  // namespace perch::tables

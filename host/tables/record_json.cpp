@@ -19,33 +19,6 @@ namespace {
 
 using nlohmann::json;
 
-/// Calls `use` with a value-initialised number of the C++ type of a number field.
-template <class Use>
-auto with_number_type(FieldType type, Use use) {
-  switch (type) {
-    case FieldType::int8:
-      return use(std::int8_t{});
-    case FieldType::int16:
-      return use(std::int16_t{});
-    case FieldType::int32:
-      return use(std::int32_t{});
-    case FieldType::uint8:
-      return use(std::uint8_t{});
-    case FieldType::uint16:
-      return use(std::uint16_t{});
-    case FieldType::uint32:
-      return use(std::uint32_t{});
-    case FieldType::uint64:
-      return use(std::uint64_t{});
-    case FieldType::float32:
-      return use(float{});
-    case FieldType::float64:
-      return use(double{});
-    default:
-      return use(std::int64_t{});  // int64, timestamp_ns
-  }
-}
-
 // ---- Writing
 // ----------------------------------------------------------------------------------------------------
 
@@ -87,12 +60,11 @@ void append_element(FieldType type, const std::byte* bytes, std::string& out) {
     out += *bytes == std::byte{0} ? "false" : "true";
     return;
   }
-  with_number_type(type, [&](auto number) {
-    std::memcpy(&number, bytes, sizeof number);
-    if constexpr (std::is_floating_point_v<decltype(number)>) {
-      append_float(number, out);
+  with_number_type(type, [&]<class Number>(std::type_identity<Number>) {
+    if constexpr (std::is_floating_point_v<Number>) {
+      append_float(load<Number>(bytes), out);
     } else {
-      append_number(number, out);
+      append_number(load<Number>(bytes), out);
     }
   });
 }
@@ -169,14 +141,15 @@ bool read_integer(const json& given, Integer& number) {
 }
 
 bool read_number(FieldType type, const json& given, std::byte* bytes) {
-  return with_number_type(type, [&](auto number) {
+  return with_number_type(type, [&]<class Number>(std::type_identity<Number>) {
+    Number number{};
     bool read;
-    if constexpr (std::is_floating_point_v<decltype(number)>) {
+    if constexpr (std::is_floating_point_v<Number>) {
       read = read_float(given, number);
     } else {
       read = read_integer(given, number);
     }
-    if (read) std::memcpy(bytes, &number, sizeof number);
+    if (read) store(number, bytes);
     return read;
   });
 }

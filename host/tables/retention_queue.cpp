@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <functional>
+#include <type_traits>
 
 #include "base/assert.hpp"
 #include "tables/field_types.hpp"
@@ -11,36 +12,17 @@
 namespace perch::tables {
 namespace {
 
-template <class Unsigned>
-std::uint64_t float_rank(const std::byte* bytes) noexcept {
-  const auto bits = load<Unsigned>(bytes);
-  return is_nan_bits(bits) ? 0 : ordered_float(bits);  // NaN is no age: such rows go first
-}
-
 /// A number field's value as an unsigned integer of the same order.
 std::uint64_t rank_of_number(FieldType type, const std::byte* bytes) noexcept {
-  switch (type) {
-    case FieldType::uint8:
-      return load<std::uint8_t>(bytes);
-    case FieldType::uint16:
-      return load<std::uint16_t>(bytes);
-    case FieldType::uint32:
-      return load<std::uint32_t>(bytes);
-    case FieldType::uint64:
-      return load<std::uint64_t>(bytes);
-    case FieldType::int8:
-      return load<std::uint8_t>(bytes) ^ sign_bit<std::uint8_t>;
-    case FieldType::int16:
-      return load<std::uint16_t>(bytes) ^ sign_bit<std::uint16_t>;
-    case FieldType::int32:
-      return load<std::uint32_t>(bytes) ^ sign_bit<std::uint32_t>;
-    case FieldType::float32:
-      return float_rank<std::uint32_t>(bytes);
-    case FieldType::float64:
-      return float_rank<std::uint64_t>(bytes);
-    default:
-      return load<std::uint64_t>(bytes) ^ sign_bit<std::uint64_t>;  // int64, timestamp_ns
-  }
+  return with_number_type(type, [&]<class Number>(std::type_identity<Number>) -> std::uint64_t {
+    if constexpr (std::is_floating_point_v<Number>) {
+      const auto bits = load<std::conditional_t<sizeof(Number) == 4, std::uint32_t, std::uint64_t>>(bytes);
+      return is_nan_bits(bits) ? 0 : ordered_float(bits);  // NaN is no age: such rows go first
+    } else {
+      using Unsigned = std::make_unsigned_t<Number>;
+      return load<Unsigned>(bytes) ^ (std::is_signed_v<Number> ? sign_bit<Unsigned> : Unsigned{0});
+    }
+  });
 }
 
 std::uint64_t rows_max_of(const Table& table) { return table.retain()->rows.value_or(UINT64_MAX); }

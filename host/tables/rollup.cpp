@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <type_traits>
 
 #include "base/assert.hpp"
 #include "base/nearest_name.hpp"
@@ -42,47 +43,25 @@ constexpr std::uint32_t moments_bytes_without_squares = offsetof(MomentsState, s
 constexpr std::array<const char*, 8> function_names{"count", "sum",   "min",  "max",
                                                     "mean",  "first", "last", "stddev"};
 
-Integer load_integer(FieldType type, const std::byte* from) noexcept {
-  switch (type) {
-    case FieldType::int8:
-      return load<std::int8_t>(from);
-    case FieldType::int16:
-      return load<std::int16_t>(from);
-    case FieldType::int32:
-      return load<std::int32_t>(from);
-    case FieldType::int64:
-    case FieldType::timestamp_ns:
-      return load<std::int64_t>(from);
-    case FieldType::uint8:
-      return load<std::uint8_t>(from);
-    case FieldType::uint16:
-      return load<std::uint16_t>(from);
-    case FieldType::uint32:
-      return load<std::uint32_t>(from);
-    case FieldType::uint64:
-      return load<std::uint64_t>(from);
-    default:
-      PERCH_ASSERT(false, "not an integer field");
-  }
-}
-
-double load_float(FieldType type, const std::byte* from) noexcept {
-  return type == FieldType::float32 ? load<float>(from) : load<double>(from);
+/// A number field's value, converted.
+template <class To>
+To load_as(FieldType type, const std::byte* from) noexcept {
+  return with_number_type(
+      type, [&]<class Number>(std::type_identity<Number>) { return static_cast<To>(load<Number>(from)); });
 }
 
 /// Whether `a` belongs before `b`; NaN belongs behind everything in both directions, so that any number
 /// replaces it.
 template <bool ascending>
 bool is_before(FieldType type, const std::byte* a, const std::byte* b) noexcept {
-  if (is_float(type)) {
-    const double x = load_float(type, a);
-    const double y = load_float(type, b);
-    if (std::isnan(y)) return !std::isnan(x);
+  return with_number_type(type, [&]<class Number>(std::type_identity<Number>) {
+    const auto x = load<Number>(a);
+    const auto y = load<Number>(b);
+    if constexpr (std::is_floating_point_v<Number>) {
+      if (std::isnan(y)) return !std::isnan(x);
+    }
     return ascending ? x < y : x > y;
-  }
-  const Integer x = load_integer(type, a);
-  const Integer y = load_integer(type, b);
-  return ascending ? x < y : x > y;
+  });
 }
 
 template <class Number>
@@ -286,10 +265,9 @@ void Rollup::add_moments(const Moments& moments, const std::byte* from, std::uin
   const std::size_t bytes = moments.squares ? moments_bytes : moments_bytes_without_squares;
   std::memcpy(&now, state, bytes);
   const bool of_floats = is_float(moments.source.type);
-  if (!of_floats) now.integers += load_integer(moments.source.type, from);
+  if (!of_floats) now.integers += load_as<Integer>(moments.source.type, from);
   if (of_floats || moments.squares) {
-    const double x = of_floats ? load_float(moments.source.type, from)
-                               : static_cast<double>(load_integer(moments.source.type, from));
+    const auto x = load_as<double>(moments.source.type, from);
     const double mean_before = count == 1 ? x : now.floats.value() / static_cast<double>(count - 1);
     now.floats.add(x);
     if (moments.squares)

@@ -7,6 +7,7 @@
 #include <limits>
 #include <random>
 
+#include "tables/field_types.hpp"
 #include "tables/layout.hpp"
 
 using namespace perch::tables;
@@ -32,37 +33,14 @@ int compare_numbers(const Record& a, const Record& b, const Field& field) {
 }
 
 int compare_field(const Record& a, const Record& b, const Field& field) {
-  switch (field.type) {
-    case FieldType::int8:
-      return compare_numbers<std::int8_t>(a, b, field);
-    case FieldType::int16:
-      return compare_numbers<std::int16_t>(a, b, field);
-    case FieldType::int32:
-      return compare_numbers<std::int32_t>(a, b, field);
-    case FieldType::int64:
-      return compare_numbers<std::int64_t>(a, b, field);
-    case FieldType::uint8:
-      return compare_numbers<std::uint8_t>(a, b, field);
-    case FieldType::uint16:
-      return compare_numbers<std::uint16_t>(a, b, field);
-    case FieldType::uint32:
-      return compare_numbers<std::uint32_t>(a, b, field);
-    case FieldType::uint64:
-      return compare_numbers<std::uint64_t>(a, b, field);
-    case FieldType::float32:
-      return compare_numbers<float>(a, b, field);
-    case FieldType::float64:
-      return compare_numbers<double>(a, b, field);
-    case FieldType::boolean:
-      return compare_numbers<bool>(a, b, field);
-    case FieldType::timestamp_ns:
-      return compare_numbers<std::int64_t>(a, b, field);
-    case FieldType::chars: {
-      const int order = std::memcmp(a.data() + field.offset, b.data() + field.offset, field.size());
-      return order < 0 ? -1 : order > 0 ? 1 : 0;
-    }
+  if (field.type == FieldType::chars) {
+    const int order = std::memcmp(a.data() + field.offset, b.data() + field.offset, field.size());
+    return order < 0 ? -1 : order > 0 ? 1 : 0;
   }
-  return 0;
+  if (field.type == FieldType::boolean) return compare_numbers<bool>(a, b, field);
+  return with_number_type(field.type, [&]<class Number>(std::type_identity<Number>) {
+    return compare_numbers<Number>(a, b, field);
+  });
 }
 
 /// The judge: the first `fields` fields, as their own types compare.
