@@ -30,6 +30,12 @@ struct RetainSpec {
       by;  ///< a single number or timestamp_ns of key or value (the key's, where both have it)
   std::vector<std::string> per = {};  ///< `rows` counts those alike in these fields; none: all
   bool operator==(const RetainSpec&) const = default;
+
+  // UINT64_MAX: any.
+  std::uint64_t rows_max() const noexcept { return rows.value_or(UINT64_MAX); }
+  std::uint64_t age_ns() const noexcept {
+    return age ? static_cast<std::uint64_t>(age->count()) : UINT64_MAX;
+  }
 };
 
 struct TableSpec {

@@ -49,17 +49,12 @@ GroupQueues::Queue GroupQueues::make_queue() const {
   return InsertionRing(table_.codec().words());
 }
 
-void GroupQueues::push(std::uint64_t rank, std::uint64_t sequence, const std::uint64_t* key,
-                       const std::byte* value) {
-  const GroupKey group = group_of(key, value);
+void GroupQueues::push(const QueueEntry& added) {
+  const GroupKey group = group_of(added.key, added.value);
   auto found = groups_.find(group);
   if (found == groups_.end()) found = groups_.emplace(group, make_queue()).first;
   Queue& queue = found->second;
-  if (RankHeap* heap = std::get_if<RankHeap>(&queue)) {
-    heap->push(rank, sequence, key);
-  } else {
-    std::get<InsertionRing>(queue).push(sequence, key);
-  }
+  std::visit([&](auto& q) { q.push(added); }, queue);
   ++entries_;
   if (size_of(queue) == rows_max_ + 1) due_.push_back(&queue);
 }

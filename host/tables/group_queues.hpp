@@ -10,6 +10,7 @@
 
 #include "tables/insertion_ring.hpp"
 #include "tables/rank_heap.hpp"
+#include "tables/row_queue.hpp"
 #include "tree/format.hpp"
 
 namespace perch::tables {
@@ -27,18 +28,18 @@ class GroupQueues {
   /// The table retains so many rows `per` something. It outlives this.
   GroupQueues(const Table& table, std::uint64_t rows_max);
 
-  /// A new row. `value`: its record. `rank`: where it belongs in the order of `by`, if there is one.
-  void push(std::uint64_t rank, std::uint64_t sequence, const std::uint64_t* key, const std::byte* value);
+  std::uint64_t size() const noexcept { return entries_; }
 
-  /// Whether some group has more entries than rows to keep.
-  bool has_due() const noexcept { return !due_.empty(); }
+  void push(const QueueEntry& added);
+  /// Whether some group has more entries than rows to keep; how many the table has does not matter.
+  bool has_due(const DueLimit&) const noexcept { return !due_.empty(); }
   /// The oldest entry of such a group.
   std::uint64_t front_sequence();
   const std::uint64_t* front_key();
   void pop();
-
-  std::uint64_t entries() const noexcept { return entries_; }
-  std::uint64_t groups() const noexcept { return groups_.size(); }
+  /// There is nothing to sweep: a group never keeps more entries than rows, stale ones included.
+  template <class IsLive>
+  void sweep(std::uint64_t, IsLive) const noexcept {}
 
  private:
   using GroupKey = std::array<std::uint64_t, tree::key_words_max>;

@@ -5,11 +5,11 @@
 
 namespace perch::tables {
 
-void InsertionRing::push(std::uint64_t sequence, const std::uint64_t* key) {
+void InsertionRing::push(const QueueEntry& added) {
   if (tail_ - head_ == capacity_) grow();
   std::uint64_t* to = entry(tail_++);
-  *to = sequence;
-  std::copy_n(key, stride_ - 1, to + 1);
+  *to = added.sequence;
+  std::copy_n(added.key, stride_ - 1, to + 1);
 }
 
 void InsertionRing::pop() noexcept {

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "tables/row_queue.hpp"
+
 namespace perch::tables {
 
 /// A queue of (sequence, key words) in order of insertion. Not thread safe.
@@ -25,7 +27,8 @@ class InsertionRing {
   std::uint64_t size() const noexcept { return (swept_ - head_) + (tail_ - unswept_); }
   std::uint64_t capacity() const noexcept { return capacity_; }
 
-  void push(std::uint64_t sequence, const std::uint64_t* key);
+  void push(const QueueEntry& added);
+  bool has_due(const DueLimit& limit) const noexcept { return size() > 0 && limit.has_too_many_rows; }
   /// The oldest entry; size() > 0. Valid until the next push, pop or sweep.
   std::uint64_t front_sequence() noexcept { return *entry(front()); }
   const std::uint64_t* front_key() noexcept { return entry(front()) + 1; }

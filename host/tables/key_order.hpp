@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "tables/row_queue.hpp"
 #include "tree/store.hpp"
 
 namespace perch::tables {
@@ -18,11 +19,14 @@ class KeyOrder {
       : store_(store), table_(table), rows_max_(rows_max), age_(age) {}
 
   /// After each write, of a new row or not.
-  void written(const std::uint64_t* key) noexcept { newest_ = std::max(newest_, key[0]); }
-  /// Erases rows that are due, at most `rows`, as long as there is room to; returns how many.
-  std::uint64_t evict_due(std::uint64_t rows);
+  void written(const std::uint64_t* key, const tree::Placed&) noexcept {
+    newest_ = std::max(newest_, key[0]);
+  }
+  /// Erases rows that are due, as long as there is room to; returns how many.
+  std::uint64_t evict_due(const EvictionBudget& budget);
   /// The last evict_due may have left rows that are due.
   bool is_behind() const noexcept { return is_behind_; }
+  std::uint64_t entries() const noexcept { return 0; }
 
  private:
   std::uint64_t erase_first(std::uint64_t rows, tree::Bound high);

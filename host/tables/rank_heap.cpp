@@ -2,10 +2,10 @@
 
 namespace perch::tables {
 
-void RankHeap::push(std::uint64_t rank, std::uint64_t sequence, const std::uint64_t* key) {
-  entries_.push_back(rank);
-  entries_.push_back(sequence);
-  entries_.insert(entries_.end(), key, key + (stride_ - 2));
+void RankHeap::push(const QueueEntry& added) {
+  entries_.push_back(added.rank);
+  entries_.push_back(added.sequence);
+  entries_.insert(entries_.end(), added.key, added.key + (stride_ - 2));
   sift_up(size() - 1);
 }
 

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "tables/row_queue.hpp"
+
 namespace perch::tables {
 
 /// A binary min-heap of (rank, sequence, key words), ordered by rank, then sequence. Not thread safe.
@@ -20,7 +22,10 @@ class RankHeap {
 
   std::uint64_t size() const noexcept { return entries_.size() / stride_; }
 
-  void push(std::uint64_t rank, std::uint64_t sequence, const std::uint64_t* key);
+  void push(const QueueEntry& added);
+  bool has_due(const DueLimit& limit) const noexcept {
+    return size() > 0 && (limit.has_too_many_rows || front_rank() < limit.rank_min);
+  }
   /// The oldest entry; size() > 0. Valid until the next push, pop or sweep.
   std::uint64_t front_rank() const noexcept { return entries_[0]; }
   std::uint64_t front_sequence() const noexcept { return entries_[1]; }

@@ -22,7 +22,7 @@ TEST_CASE("the ring gives out entries in order of insertion, swept or not") {
       const auto action = random() % 10;
       if (action < 5) {
         const std::uint64_t key[2] = {++sequence * 3, sequence * 5};
-        ring.push(sequence, key);
+        ring.push({0, sequence, key, nullptr});
         model[sequence] = true;
       } else if (action < 7 && !model.empty()) {
         auto victim = model.lower_bound(random() % (sequence + 1));
@@ -65,13 +65,13 @@ TEST_CASE("the ring gives out entries in order of insertion, swept or not") {
 TEST_CASE("the ring's memory stays as it is while it holds steady") {
   InsertionRing ring(1);
   std::uint64_t sequence = 0;
-  for (; sequence < 1000; ++sequence) ring.push(sequence, &sequence);
+  for (; sequence < 1000; ++sequence) ring.push({0, sequence, &sequence, nullptr});
   const std::uint64_t capacity = ring.capacity();
   CHECK(capacity == 1024);
   for (; sequence < 100'000; ++sequence) {
     CHECK(ring.front_sequence() == sequence - 1000);
     ring.pop();
-    ring.push(sequence, &sequence);
+    ring.push({0, sequence, &sequence, nullptr});
   }
   CHECK(ring.capacity() == capacity);
 }
@@ -92,7 +92,7 @@ TEST_CASE("the heap gives out entries by rank, then sequence, swept or not") {
       if (action < 5) {
         const std::uint64_t rank = random() % 100;
         const std::uint64_t key = ++sequence * 7;
-        heap.push(rank, sequence, &key);
+        heap.push({rank, sequence, &key, nullptr});
         rank_of[sequence] = rank;
         live.insert({rank, sequence});
       } else if (action < 7 && !live.empty()) {

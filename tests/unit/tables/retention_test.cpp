@@ -214,9 +214,10 @@ TEST_CASE("what a leap of the time makes due at once goes in several versions, a
 }
 
 TEST_CASE("as many rows as come in between two evictions may go at once, however many they are") {
-  for (const RetainSpec& retain :
-       {RetainSpec{10, {}, {}}, RetainSpec{10, {}, "ts"}, RetainSpec{10, {}, "when"}}) {
+  for (const RetainSpec& retain : {RetainSpec{10, {}, {}}, RetainSpec{10, {}, "ts"},
+                                   RetainSpec{10, {}, "when"}, RetainSpec{10, {}, {}, {"id"}}}) {
     CAPTURE(retain.by.value_or("insertion"));
+    CAPTURE(retain.per.size());
     Bench bench(retain);
     for (std::int64_t ts = 0; ts < 150'000; ++ts) {
       REQUIRE(bench.writer->has_room());
@@ -233,8 +234,9 @@ TEST_CASE("as many rows as come in between two evictions may go at once, however
 TEST_CASE("without room to erase nothing goes, and the rows stay due") {
   for (const RetainSpec& retain :
        {RetainSpec{100, {}, {}}, RetainSpec{100, {}, "ts"}, RetainSpec{100, {}, "when"},
-        RetainSpec{{}, std::chrono::nanoseconds(100), "when"}}) {
+        RetainSpec{{}, std::chrono::nanoseconds(100), "when"}, RetainSpec{100, {}, {}, {"id"}}}) {
     CAPTURE(retain.by.value_or("insertion"));
+    CAPTURE(retain.per.size());
     Bench bench(retain, 16);
     std::vector<tree::SharedSnapshot> held;  // of every version: nothing that is dropped comes back
     std::int64_t ts = 0;
