@@ -4,6 +4,7 @@
 
 #include "base/assert.hpp"
 #include "tables/catalog.hpp"
+#include "tables/key_hash.hpp"
 
 namespace perch::tables {
 namespace {
@@ -25,12 +26,7 @@ GroupQueues::GroupQueues(const Table& table, std::uint64_t rows_max)
 }
 
 std::size_t GroupQueues::HashKey::operator()(const GroupKey& key) const noexcept {
-  std::uint64_t hash = 0;
-  for (const std::uint64_t word : key) {
-    hash = (hash ^ word) * 0x9E3779B97F4A7C15u;  // Fibonacci hashing: D. Knuth, TAOCP 3, 6.4
-    hash ^= hash >> 32;
-  }
-  return hash;
+  return KeyHash::of_process()(key.data(), tree::key_words_max);
 }
 
 GroupQueues::GroupKey GroupQueues::group_of(const std::uint64_t* key, const std::byte* value) {

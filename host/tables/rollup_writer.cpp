@@ -11,15 +11,6 @@ namespace {
 
 constexpr std::uint32_t buffer_bytes_max = 1u << 20;
 
-std::uint64_t hash(const std::uint64_t* words, std::uint32_t count) noexcept {
-  std::uint64_t hash = 0;
-  for (std::uint32_t i = 0; i < count; ++i) {
-    hash = (hash ^ words[i]) * 0x9E3779B97F4A7C15u;  // Fibonacci hashing: D. Knuth, TAOCP 3, 6.4
-    hash ^= hash >> 32;
-  }
-  return hash;
-}
-
 }  // namespace
 
 RollupWriter::RollupWriter(const Table& table, tree::Store& store, RetentionQueue* queue)
@@ -54,7 +45,7 @@ void RollupWriter::fold(const std::byte* source_key, const std::byte* source_val
 
 /// The group's slot, or the free one that it would get.
 RollupWriter::Slot& RollupWriter::find_slot(const std::uint64_t* key) noexcept {
-  for (std::uint64_t at = hash(key, key_words_);; ++at) {
+  for (std::uint64_t at = hash_(key, key_words_);; ++at) {
     Slot& slot = slots_[at & (slots_.size() - 1)];
     if (slot.epoch != epoch_ || std::equal(key, key + key_words_, key_of(slot.group))) return slot;
   }

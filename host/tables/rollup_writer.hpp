@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "tables/catalog.hpp"
+#include "tables/key_hash.hpp"
 #include "tables/retention_queue.hpp"
 #include "tree/store.hpp"
 
@@ -54,6 +55,7 @@ class RollupWriter {
   const std::uint32_t state_offset_;
   const std::uint32_t bytes_;  // of record and state
   const std::uint32_t groups_max_;
+  const KeyHash& hash_ = KeyHash::of_process();
   std::vector<Slot> slots_;  // open addressing; a power of two, at least twice groups_max_
   std::uint64_t epoch_ = 1;
   std::vector<Group> groups_;
