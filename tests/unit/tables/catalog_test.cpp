@@ -2,10 +2,16 @@
 
 #include <doctest/doctest.h>
 
+#include "unit/tables/test_tables.hpp"
+#include "unit/test_files.hpp"
+
 using namespace perch::tables;
 using namespace std::chrono_literals;
 
 namespace catalog_test {
+
+using perch::test::has;
+using perch::test::refusal;
 
 TableSpec trades() {
   return {"trades",
@@ -14,19 +20,10 @@ TableSpec trades() {
           {}};
 }
 
-std::string refusal(const std::vector<TableSpec>& specs) {
-  const auto catalog = Catalog::make(specs);
-  return catalog ? "" : catalog.error().message;
-}
-
-std::string refusal(const RetainSpec& retain) {
+std::string refusal_of(const RetainSpec& retain) {
   TableSpec spec = trades();
   spec.retain = retain;
   return refusal({spec});
-}
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
 }
 
 TEST_CASE("a catalog holds its tables in the order given") {
@@ -62,43 +59,43 @@ TEST_CASE("a value is stored as it is; with retention in another order than the 
 
 TEST_CASE("a wrong table is refused with its place") {
   TableSpec spec = trades();
-  CHECK(contains(refusal({spec, spec}), "tables.trades: is there twice"));
+  CHECK(has(refusal({spec, spec}), "tables.trades: is there twice"));
   spec.name = "no name";
-  CHECK(contains(refusal({spec}), "tables.no name: a table's name"));
+  CHECK(has(refusal({spec}), "tables.no name: a table's name"));
   spec = trades();
   spec.key[0].type = "chars";
-  CHECK(contains(refusal({spec}),
-                 "tables.trades.key: field 'symbol': unknown type 'chars'; did you mean 'char[N]'?"));
+  CHECK(has(refusal({spec}),
+            "tables.trades.key: field 'symbol': unknown type 'chars'; did you mean 'char[N]'?"));
   spec = trades();
   spec.key[0].type = "char[60]";
-  CHECK(contains(refusal({spec}), "tables.trades.key: field 'seq': the key is over 64 bytes"));
+  CHECK(has(refusal({spec}), "tables.trades.key: field 'seq': the key is over 64 bytes"));
   spec = trades();
   spec.key[0].type = "char[56]";
   CHECK(refusal({spec}).empty());
   spec.key[0].type = "uint32[2]";
-  CHECK(contains(refusal({spec}), "tables.trades.key: field 'symbol': an array"));
+  CHECK(has(refusal({spec}), "tables.trades.key: field 'symbol': an array"));
   spec = trades();
   spec.value.clear();
-  CHECK(contains(refusal({spec}), "tables.trades.value: "));
-  CHECK(contains(refusal(std::vector<TableSpec>(257, trades())), "at most 256"));
+  CHECK(has(refusal({spec}), "tables.trades.value: "));
+  CHECK(has(refusal(std::vector<TableSpec>(257, trades())), "at most 256"));
 }
 
 TEST_CASE("what cannot be retained is refused with its place") {
-  CHECK(contains(refusal(RetainSpec{}), "tables.trades.retain: give"));
-  CHECK(contains(refusal(RetainSpec{0, {}, {}}), "tables.trades.retain.rows"));
-  CHECK(contains(refusal(RetainSpec{{}, 0s, "ts"}), "tables.trades.retain.age"));
-  CHECK(contains(refusal(RetainSpec{{}, 1s, {}}), "tables.trades.retain: \"age\" needs \"by\""));
-  CHECK(contains(refusal(RetainSpec{{}, 1s, "price"}), "with \"age\" it must be a timestamp_ns"));
-  CHECK(contains(refusal(RetainSpec{5, {}, "prise"}),
-                 "tables.trades.retain.by: the table has no field 'prise'; did "
-                 "you mean 'price'?"));
+  CHECK(has(refusal_of(RetainSpec{}), "tables.trades.retain: give"));
+  CHECK(has(refusal_of(RetainSpec{0, {}, {}}), "tables.trades.retain.rows"));
+  CHECK(has(refusal_of(RetainSpec{{}, 0s, "ts"}), "tables.trades.retain.age"));
+  CHECK(has(refusal_of(RetainSpec{{}, 1s, {}}), "tables.trades.retain: \"age\" needs \"by\""));
+  CHECK(has(refusal_of(RetainSpec{{}, 1s, "price"}), "with \"age\" it must be a timestamp_ns"));
+  CHECK(has(refusal_of(RetainSpec{5, {}, "prise"}),
+            "tables.trades.retain.by: the table has no field 'prise'; did "
+            "you mean 'price'?"));
   for (const char* by : {"symbol", "flag", "depth"}) {
     CAPTURE(by);
-    CHECK(contains(refusal(RetainSpec{5, {}, by}), "must be a single number"));
+    CHECK(has(refusal_of(RetainSpec{5, {}, by}), "must be a single number"));
   }
-  for (const char* by : {"seq", "price", "ts"}) CHECK(refusal(RetainSpec{5, {}, by}).empty());
-  CHECK(refusal(RetainSpec{5, 1h, "ts"}).empty());
-  CHECK(refusal(RetainSpec{5, {}, {}}).empty());
+  for (const char* by : {"seq", "price", "ts"}) CHECK(refusal_of(RetainSpec{5, {}, by}).empty());
+  CHECK(refusal_of(RetainSpec{5, 1h, "ts"}).empty());
+  CHECK(refusal_of(RetainSpec{5, {}, {}}).empty());
 }
 
 }  // namespace catalog_test

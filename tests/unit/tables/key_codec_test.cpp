@@ -9,10 +9,16 @@
 
 #include "tables/field_types.hpp"
 #include "tables/layout.hpp"
+#include "unit/tables/test_tables.hpp"
+#include "unit/test_files.hpp"
 
 using namespace perch::tables;
 
 namespace key_codec_test {
+
+using perch::test::bytes_of;
+using perch::test::has;
+using perch::test::words_of;
 
 using Record = std::vector<std::byte>;
 using Words = std::vector<std::uint64_t>;
@@ -107,11 +113,7 @@ Layout random_key(Random& random) {
   }
 }
 
-Words encode(const KeyCodec& codec, const Record& record) {
-  Words words(codec.words());
-  REQUIRE(codec.encode(record.data(), words.data()));
-  return words;
-}
+Words encode(const KeyCodec& codec, const Record& record) { return words_of(codec, record.data()); }
 
 Words prefix(const KeyCodec& codec, const Record& record, std::uint32_t fields, std::uint8_t fill) {
   Words words(codec.words());
@@ -238,15 +240,15 @@ TEST_CASE("a single 64-bit integer is its word") {
   const KeyCodec time_codec = codec_of({{"ts", "timestamp_ns"}});
   const std::uint64_t id = 0xfedcba9876543210;
   std::uint64_t word = 0;
-  REQUIRE(unsigned_codec.encode(reinterpret_cast<const std::byte*>(&id), &word));
+  REQUIRE(unsigned_codec.encode(bytes_of(id), &word));
   CHECK(word == id);
   for (const KeyCodec* codec : {&signed_codec, &time_codec}) {
-    REQUIRE(codec->encode(reinterpret_cast<const std::byte*>(&id), &word));
+    REQUIRE(codec->encode(bytes_of(id), &word));
     CHECK(word == (id ^ std::uint64_t{1} << 63));
     std::uint64_t decoded = 0;
     codec->decode(&word, reinterpret_cast<std::byte*>(&decoded));
     CHECK(decoded == id);
-    REQUIRE(codec->encode_prefix(reinterpret_cast<const std::byte*>(&id), 1, 0xff, &word));
+    REQUIRE(codec->encode_prefix(bytes_of(id), 1, 0xff, &word));
     CHECK(word == (id ^ std::uint64_t{1} << 63));
   }
 }
@@ -256,8 +258,8 @@ TEST_CASE("a key that is too long or an array is refused by name") {
     return KeyCodec::make(Layout::make(fields, true).value());
   };
   CHECK(make({{"a", "char[64]"}}));
-  CHECK(make({{"a", "char[64]"}, {"b", "bool"}}).error().message.find("'b'") != std::string::npos);
-  CHECK(make({{"a", "int8[4]"}}).error().message.find("'a'") != std::string::npos);
+  CHECK(has(make({{"a", "char[64]"}, {"b", "bool"}}).error().message, "'b'"));
+  CHECK(has(make({{"a", "int8[4]"}}).error().message, "'a'"));
   // Padding of the record does not count: 9 × 7 bytes.
   std::vector<FieldSpec> loose;
   for (int i = 0; i < 7; ++i) {

@@ -5,21 +5,20 @@
 #include <cstddef>
 #include <random>
 
+#include "unit/test_files.hpp"
+
 using perch::tables::Field;
 using perch::tables::FieldSpec;
 using perch::tables::FieldType;
 using perch::tables::fnv1a_64;
 using perch::tables::Layout;
+using perch::test::has;
 
 namespace layout_test {
 
 std::string message_of(const std::vector<FieldSpec>& fields, bool arrays_allowed = true) {
   const auto layout = Layout::make(fields, arrays_allowed);
   return layout ? "" : layout.error().message;
-}
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
 }
 
 TEST_CASE("the hash is FNV-1a with its published vectors") {
@@ -74,31 +73,31 @@ TEST_CASE("fields lie as C lays out the same struct") {
 }
 
 TEST_CASE("wrong fields are refused by name") {
-  CHECK(contains(message_of({}), "at least one field"));
-  CHECK(contains(message_of({{"", "int8"}}), "''"));
-  CHECK(contains(message_of({{"1st", "int8"}}), "'1st'"));
-  CHECK(contains(message_of({{"a-b", "int8"}}), "'a-b'"));
-  CHECK(contains(message_of({{std::string(65, 'x'), "int8"}}), "at most 64"));
+  CHECK(has(message_of({}), "at least one field"));
+  CHECK(has(message_of({{"", "int8"}}), "''"));
+  CHECK(has(message_of({{"1st", "int8"}}), "'1st'"));
+  CHECK(has(message_of({{"a-b", "int8"}}), "'a-b'"));
+  CHECK(has(message_of({{std::string(65, 'x'), "int8"}}), "at most 64"));
   CHECK(message_of({{std::string(64, 'x'), "int8"}}).empty());
-  CHECK(contains(message_of({{"a", "int8"}, {"b", "int8"}, {"a", "bool"}}), "'a' is there twice"));
-  CHECK(contains(message_of({{"a", "flaot64"}}), "did you mean 'float64'?"));
-  CHECK(contains(message_of({{"a", "string"}}), "unknown type 'string'"));
+  CHECK(has(message_of({{"a", "int8"}, {"b", "int8"}, {"a", "bool"}}), "'a' is there twice"));
+  CHECK(has(message_of({{"a", "flaot64"}}), "did you mean 'float64'?"));
+  CHECK(has(message_of({{"a", "string"}}), "unknown type 'string'"));
   for (const char* type :
        {"char", "char[]", "char[0]", "char[08]", "char[+8]", "char[8", "char[8]x", "char[ 8]", "char[-1]",
         "char[4097]", "char[18446744073709551617]", "bool[2]", "timestamp_ns[2]", "Int8", "int8 ", ""}) {
     CAPTURE(type);
-    CHECK(contains(message_of({{"a", type}}), "unknown type"));
+    CHECK(has(message_of({{"a", type}}), "unknown type"));
   }
-  CHECK(contains(message_of({{"a", "int8[2]"}}, false), "cannot be part of a key"));
+  CHECK(has(message_of({{"a", "int8[2]"}}, false), "cannot be part of a key"));
   CHECK(message_of({{"a", "char[2]"}}, false).empty());
 }
 
 TEST_CASE("a record has at most 4096 bytes, padding included") {
   CHECK(message_of({{"a", "char[4096]"}}).empty());
   CHECK(message_of({{"a", "float64[512]"}}).empty());
-  CHECK(contains(message_of({{"a", "char[4096]"}, {"b", "bool"}}), "'b'"));
-  CHECK(contains(message_of({{"a", "float64[511]"}, {"b", "char[8]"}, {"c", "bool"}}), "4096 bytes"));
-  CHECK(contains(message_of({{"a", "float64"}, {"b", "char[4089]"}}), "4096 bytes"));
+  CHECK(has(message_of({{"a", "char[4096]"}, {"b", "bool"}}), "'b'"));
+  CHECK(has(message_of({{"a", "float64[511]"}, {"b", "char[8]"}, {"c", "bool"}}), "4096 bytes"));
+  CHECK(has(message_of({{"a", "float64"}, {"b", "char[4089]"}}), "4096 bytes"));
 }
 
 TEST_CASE("random layouts read back from their text") {
@@ -175,9 +174,9 @@ TEST_CASE("only canonical text is a layout") {
 }
 
 TEST_CASE("the message of a wrong text says where it is wrong") {
-  CHECK(contains(Layout::parse("{a:int8@0;b:int32@1}8:4").error().message, "field 'b' is at offset '1'"));
-  CHECK(contains(Layout::parse("{a:int8@0;b:int32@4}12:4").error().message, "'12:4', the fields give '8:4'"));
-  CHECK(contains(Layout::parse("{a:int8@0;b:in\tt@4}12:4").error().message, "unknown type 'in?t'"));
+  CHECK(has(Layout::parse("{a:int8@0;b:int32@1}8:4").error().message, "field 'b' is at offset '1'"));
+  CHECK(has(Layout::parse("{a:int8@0;b:int32@4}12:4").error().message, "'12:4', the fields give '8:4'"));
+  CHECK(has(Layout::parse("{a:int8@0;b:in\tt@4}12:4").error().message, "unknown type 'in?t'"));
   CHECK(Layout::parse("{" + std::string(50'000, 'x')).error().message.size() < 300);
 }
 
@@ -225,7 +224,7 @@ TEST_CASE("every layout that can be made can be read back: its text has a bound"
     std::string name = std::to_string(i);
     fields.push_back({std::string(64 - name.size(), 'n') + name, "int8"});
   }
-  CHECK(contains(message_of(fields), "65536"));
+  CHECK(has(message_of(fields), "65536"));
   fields.resize(800);
   const auto layout = Layout::make(fields, true);
   REQUIRE(layout);

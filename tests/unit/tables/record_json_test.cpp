@@ -8,10 +8,16 @@
 #include <nlohmann/json.hpp>
 #include <random>
 
+#include "unit/tables/test_tables.hpp"
+#include "unit/test_files.hpp"
+
 using namespace perch::tables;
 using nlohmann::json;
 
 namespace record_json_test {
+
+using perch::test::bytes_of;
+using perch::test::has;
 
 using Record = std::vector<std::byte>;
 
@@ -140,7 +146,7 @@ TEST_CASE("unknown and missing members are named") {
   CHECK(message(R"({"symbol":"A","seq":1,"price":2,"prize":3})") ==
         "unknown member 'prize'; did you mean 'price'?");
   CHECK(message(R"({"symbol":"A","price":2})") == "member 'seq' (uint64) is missing");
-  CHECK(message("[]").find("array") != std::string::npos);
+  CHECK(has(message("[]"), "array"));
   CHECK(message(R"({"symbol":"A","seq":1,"price":2})").empty());
 }
 
@@ -172,8 +178,7 @@ TEST_CASE("a row is one object; a value member named as a key member says so") {
     std::int64_t ts;
     double x;
   } value{5, 2.5};
-  CHECK(row_json(**table, reinterpret_cast<const std::byte*>(&key),
-                 reinterpret_cast<const std::byte*>(&value)) == R"({"id":7,"ts":-1,"value.ts":5,"x":2.5})");
+  CHECK(row_json(**table, bytes_of(key), bytes_of(value)) == R"({"id":7,"ts":-1,"value.ts":5,"x":2.5})");
 }
 
 }  // namespace record_json_test

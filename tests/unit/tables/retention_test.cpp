@@ -10,11 +10,15 @@
 #include "tables/retention_queue.hpp"
 #include "tables/table_writer.hpp"
 #include "tree/store.hpp"
+#include "unit/tables/test_tables.hpp"
 
 using namespace perch;
 using namespace perch::tables;
 
 namespace retention_test {
+
+using test::bytes_of;
+using test::words_of;
 
 struct Key {
   std::int64_t when;
@@ -103,12 +107,6 @@ struct Bench {
   const Table& table() const { return *catalog.tables()[0]; }
 };
 
-std::vector<std::uint64_t> words_of(const Table& table, const Key& key) {
-  std::vector<std::uint64_t> words(table.codec().words());
-  REQUIRE(table.codec().encode(reinterpret_cast<const std::byte*>(&key), words.data()));
-  return words;
-}
-
 void compare(const Bench& bench, const Model& model) {
   REQUIRE(bench.writer->rows(0) == model.rows().size());
   for (const auto& [words, row] : model.rows()) {
@@ -140,7 +138,7 @@ void run(const RetainSpec& retain, std::uint64_t seed, int versions, bool drift)
       const Value value{++stamp, version + static_cast<std::int64_t>(random() % 30) - 15, level,
                         static_cast<std::int32_t>(random() % 64) - 32};
       REQUIRE(bench.writer->has_room());
-      bench.writer->upsert(0, words.data(), reinterpret_cast<const std::byte*>(&value));
+      bench.writer->upsert(0, words.data(), bytes_of(value));
       model.upsert(words, key, value);
     }
     const std::uint64_t due = model.evict();
@@ -189,8 +187,7 @@ TEST_CASE("what a leap of the time makes due at once goes in several versions, a
     const auto write = [&](std::int64_t ts) {
       REQUIRE(bench.writer->has_room());
       const Value value{1, ts, 0, 0};
-      bench.writer->upsert(0, words_of(bench.table(), {ts, 0}).data(),
-                           reinterpret_cast<const std::byte*>(&value));
+      bench.writer->upsert(0, words_of(bench.table(), Key{ts, 0}).data(), bytes_of(value));
     };
     for (std::int64_t ts = 0; ts < rows; ++ts) {
       write(ts);
@@ -208,7 +205,7 @@ TEST_CASE("what a leap of the time makes due at once goes in several versions, a
       bench.writer->commit(rows, {});
     }
     CHECK(bench.writer->retain() == 0);
-    CHECK(bench.store->find(0, words_of(bench.table(), {2 * rows, 0}).data()) != nullptr);
+    CHECK(bench.store->find(0, words_of(bench.table(), Key{2 * rows, 0}).data()) != nullptr);
     CHECK(bench.store->check() == "");
   }
 }
@@ -222,8 +219,7 @@ TEST_CASE("as many rows as come in between two evictions may go at once, however
     for (std::int64_t ts = 0; ts < 150'000; ++ts) {
       REQUIRE(bench.writer->has_room());
       const Value value{1, ts, 0, 0};
-      bench.writer->upsert(0, words_of(bench.table(), {ts, 0}).data(),
-                           reinterpret_cast<const std::byte*>(&value));
+      bench.writer->upsert(0, words_of(bench.table(), Key{ts, 0}).data(), bytes_of(value));
     }
     CHECK(bench.writer->retain() == 149'990);
     CHECK_FALSE(bench.writer->is_behind());
@@ -242,8 +238,7 @@ TEST_CASE("without room to erase nothing goes, and the rows stay due") {
     std::int64_t ts = 0;
     const auto write = [&] {
       const Value value{1, ts, 0, 0};
-      bench.writer->upsert(0, words_of(bench.table(), {ts++, 0}).data(),
-                           reinterpret_cast<const std::byte*>(&value));
+      bench.writer->upsert(0, words_of(bench.table(), Key{ts++, 0}).data(), bytes_of(value));
     };
     const auto commit = [&] {
       bench.writer->commit(ts, {});
@@ -251,7 +246,7 @@ TEST_CASE("without room to erase nothing goes, and the rows stay due") {
     };
     for (int i = 0; i < 50'000; ++i) write();
     while (bench.store->has_room_to_erase()) {  // copies of leaves, versions' records: the reserve goes too
-      const auto words = words_of(bench.table(), {static_cast<std::int64_t>(held.size()) % 50'000, 0});
+      const auto words = words_of(bench.table(), Key{static_cast<std::int64_t>(held.size()) % 50'000, 0});
       bench.writer->erase(0, words.data());
       commit();
     }
@@ -279,8 +274,7 @@ TEST_CASE("without retention nothing goes and no byte is added") {
   for (std::uint16_t id = 0; id < 1000; ++id) {
     const Value value{id, 0, 0, 0};
     REQUIRE(writer.has_room());
-    writer.upsert(0, words_of(*catalog.tables()[0], {0, id}).data(),
-                  reinterpret_cast<const std::byte*>(&value));
+    writer.upsert(0, words_of(*catalog.tables()[0], Key{0, id}).data(), bytes_of(value));
     writer.retain();
   }
   CHECK(writer.rows(0) == 1000);
@@ -301,13 +295,13 @@ TEST_CASE("a table that is inserted into and deleted from for ever keeps a bound
     std::uint64_t rows_max = 0;
     std::uint64_t entries_max = 0;
     for (std::int64_t step = 0; step < 200'000; ++step) {
-      const auto words = words_of(*table, {static_cast<std::int64_t>(random() % 1500), 0});
+      const auto words = words_of(*table, Key{static_cast<std::int64_t>(random() % 1500), 0});
       REQUIRE(store->has_room());
       const tree::Placed row = store->upsert(0, words.data());
       const Value value{0, static_cast<std::int64_t>(random() % 1000), 0, 0};
       std::memcpy(row.value, &value, sizeof value);
       queue.written(words.data(), row);
-      const auto victim = words_of(*table, {static_cast<std::int64_t>(random() % 1500), 0});
+      const auto victim = words_of(*table, Key{static_cast<std::int64_t>(random() % 1500), 0});
       store->erase(0, victim.data());
       rows_max = std::max(rows_max, store->rows(0));
       if (step % 16 == 0) {
