@@ -10,7 +10,7 @@
 
 #include "base/result.hpp"
 #include "ingest/ingest.hpp"
-#include "readers/reader_manager.hpp"
+#include "readers/readers_spec.hpp"
 #include "tables/catalog.hpp"
 #include "tree/store.hpp"
 

@@ -7,7 +7,7 @@
 
 #include "config/object.hpp"
 #include "ingest/ingest.hpp"
-#include "readers/reader_manager.hpp"
+#include "readers/readers_spec.hpp"
 #include "tables/catalog.hpp"
 
 namespace perch {

@@ -6,12 +6,13 @@
 #include "control/snapshots_json.hpp"
 #include "control/status_json.hpp"
 #include "plugin/elf_inspection.hpp"
+#include "readers/done.hpp"
+#include "readers/swap_report.hpp"
 
 namespace perch::control {
 namespace {
 
 using instances::ReaderStatus;
-using readers::ReaderManager;
 using readers::SwapReport;
 
 /// As in the config: a request that waits for hours has been forgotten by who made it.
@@ -27,7 +28,7 @@ Result<std::filesystem::path> absolute_file(const Call& call) {
   return file;
 }
 
-ReaderManager::Done<ReaderStatus> answer_with_status(const Call& call) {
+readers::Done<ReaderStatus> answer_with_status(const Call& call) {
   return [answer = call.answer](Result<ReaderStatus> done) {
     answer(done.map([](const ReaderStatus& status) { return to_text(Json{{"reader", to_json(status)}}); }));
   };
@@ -57,7 +58,7 @@ Result<std::optional<std::chrono::nanoseconds>> probation_of(const Call& call) {
   return probation;
 }
 
-ReaderManager::Done<SwapReport> answer_with_report(const Call& call) {
+readers::Done<SwapReport> answer_with_report(const Call& call) {
   return [answer = call.answer](Result<SwapReport> done) {
     answer(done.map([](const SwapReport& report) { return to_text(to_json(report)); }));
   };

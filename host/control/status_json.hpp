@@ -4,7 +4,8 @@
 
 #include "control/json_rpc.hpp"
 #include "ingest/ingest.hpp"
-#include "readers/reader_manager.hpp"
+#include "instances/reader_status.hpp"
+#include "readers/swap_report.hpp"
 #include "tables/catalog.hpp"
 #include "tree/store.hpp"
 

@@ -13,6 +13,8 @@
 #include "base/result.hpp"
 #include "config/config.hpp"
 #include "control/server.hpp"
+#include "readers/reader_manager.hpp"
+#include "readers/readers_spec.hpp"
 
 namespace perch {
 

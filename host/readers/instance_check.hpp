@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "readers/reader_manager.hpp"
+#include "readers/readers_spec.hpp"
 
 namespace perch::readers {
 

@@ -28,9 +28,6 @@ namespace perch::readers {
 ///   3. A `done` that was passed in is called once.
 class Lifecycle {
  public:
-  template <class T>
-  using Done = ReaderManager::Done<T>;
-
   Lifecycle(const ReadersSpec& spec, instances::HostParts host, DisabledReaders disabled, StatusBoard& board);
   ~Lifecycle();
 

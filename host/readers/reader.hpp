@@ -9,8 +9,11 @@
 #include "instances/instance.hpp"
 #include "instances/saved_state.hpp"
 #include "plugin/plugin_library.hpp"
-#include "readers/reader_manager.hpp"
+#include "readers/done.hpp"
+#include "readers/readers_spec.hpp"
 #include "readers/restart_tracker.hpp"
+#include "readers/swap_report.hpp"
+#include "tree/format.hpp"
 
 namespace perch::readers {
 
@@ -47,7 +50,7 @@ struct Probation {
   SwapReport report;
   SteadyTime began;
   std::chrono::nanoseconds end_wait{0};  ///< for the old one, once it is accepted
-  ReaderManager::Done<SwapReport> done;
+  Done<SwapReport> done;
 };
 
 struct Reader {

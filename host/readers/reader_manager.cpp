@@ -52,7 +52,7 @@ namespace {
 
 struct InstanceChange {
   std::vector<InstanceSpec> instances;
-  ReaderManager::Done<std::vector<std::string>> done;
+  Done<std::vector<std::string>> done;
 };
 
 }  // namespace

@@ -2,10 +2,8 @@
 #pragma once
 
 #include <chrono>
-#include <cstdint>
 #include <filesystem>
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -15,9 +13,9 @@
 #include "instances/event_hub.hpp"
 #include "instances/pinned_versions.hpp"
 #include "instances/reader_status.hpp"
-#include "instances/step_timer.hpp"
-#include "instances/worker_spec.hpp"
-#include "plugin/manifest.hpp"
+#include "readers/done.hpp"
+#include "readers/readers_spec.hpp"
+#include "readers/swap_report.hpp"
 #include "tables/catalog.hpp"
 #include "tree/pins.hpp"
 
@@ -27,89 +25,12 @@ class ReaderProcesses;
 
 namespace perch::readers {
 
-/// Where a reader's code runs.
-enum class Isolation : std::uint8_t {
-  thread,   ///< on a thread of the host
-  process,  ///< in a worker, which maps the tree read-only
-};
-
-struct InstanceSpec {
-  std::string name;
-  std::string plugin;         ///< plugin id
-  std::string config = "{}";  ///< JSON object
-  bool spin = false;          ///< looks for commits without sleeping: a processor for some 25 us per commit
-  std::optional<Isolation> isolation = {};  ///< none: as all readers
-  bool operator==(const InstanceSpec&) const = default;
-};
-
-/// What happens to a reader that faults: a new instance after a delay that doubles with each fault, and
-/// quarantine for one that would need more than `limit` restarts within `window`.
-struct RestartSpec {
-  std::chrono::nanoseconds delay_min = std::chrono::milliseconds(100);
-  std::chrono::nanoseconds delay_max = std::chrono::seconds(10);
-  std::uint32_t limit = 5;
-  std::chrono::nanoseconds window = std::chrono::minutes(1);
-  bool operator==(const RestartSpec&) const = default;
-};
-
-struct ReadersSpec {
-  std::filesystem::path folder;  ///< watched; empty: none. Created when missing.
-  std::chrono::nanoseconds probation = std::chrono::seconds(5);
-  std::vector<InstanceSpec> instances;
-  std::filesystem::path private_folder;  ///< <run_dir>/generations: the private copies
-  std::filesystem::path disabled_file;   ///< <run_dir>/disabled.json: which readers a person disabled
-  std::filesystem::path blame_file;      ///< <run_dir>/crashed.txt: whose code the last host died of
-  RestartSpec restart;
-  /// How often a running reader's state is saved, for a restart after a fault; 0: never.
-  std::chrono::nanoseconds checkpoint = std::chrono::seconds(30);
-  /// How long the manager waits for a plugin's function (create, restore and start, save, stop and destroy),
-  /// and when the watchdog reports one. One that hangs longer fails the request; its generation stays loaded,
-  /// and is closed when it comes back.
-  std::chrono::nanoseconds callback_deadline = std::chrono::seconds(10);
-  /// A version that a reader holds for longer than the deadline is reported when so many bytes hang on it.
-  std::uint64_t retain_warning_bytes = std::uint64_t{256} << 20;
-  /// A process that holds back more than this is killed, a second after it was warned; 0: never. Readers on
-  /// threads are only warned.
-  std::uint64_t retain_max_bytes = 0;
-  Isolation isolation = Isolation::thread;
-  instances::WorkersSpec workers;
-  instances::TrialSpec trial;
-};
-
-/// How a reader is to be swapped.
-struct SwapOptions {
-  std::filesystem::path file;                         ///< empty: the one it came from
-  std::optional<std::chrono::nanoseconds> probation;  ///< nullopt: the configured one
-  /// The old generation is not asked for its state and not waited for: for one that hangs. The new one begins
-  /// at version 0, and there is no way back.
-  bool without_state = false;
-  /// All that can be tried without changing anything: load, create, restore a state saved now. Nothing stays.
-  bool dry_run = false;
-  /// Thread readers: loaded into the host without a trial in a worker.
-  bool without_trial = false;
-};
-
-struct SwapReport {
-  std::string reader;
-  std::string from_version, to_version;
-  std::uint64_t generation = 0;
-  tree::Version at_version = 0;  ///< state was saved as of here; the new generation's first step starts here
-  std::vector<instances::SwapStep> steps;
-  bool dry_run = false;
-  std::string
-      remark;  ///< what to know of the new file, such as that it is the one that runs already; "": nothing
-  std::string left;  ///< of the generation that went, in words; "": nothing
-};
-
 /// All lives are changed by one thread, the manager's own; requests are put in order in its queue of at most
 /// 1024. Thread safety: every method from any thread; start and stop once each. `done` is called once, when
 /// the thing is done, on the manager thread; on the caller's when the queue is full or the manager does not
 /// run. It must not wait.
 class ReaderManager {
  public:
-  template <class T>
-  using Done = std::function<void(Result<T>)>;
-
   /// `retained`: what hangs on pinned versions, for the watchdog; thread safe. Empty: it says nothing of
   /// that.
   /// `processes`: those that read the tree; null: nobody does but this process. It outlives this.

@@ -5,7 +5,7 @@
 #include <deque>
 #include <optional>
 
-#include "readers/reader_manager.hpp"
+#include "readers/readers_spec.hpp"
 
 namespace perch::readers {
 

@@ -4,10 +4,12 @@
 
 #include <memory>
 #include <mutex>
+#include <string>
 #include <vector>
 
 #include "instances/live_stats.hpp"
-#include "readers/reader_manager.hpp"
+#include "instances/pinned_versions.hpp"
+#include "instances/reader_status.hpp"
 
 namespace perch::readers {
 

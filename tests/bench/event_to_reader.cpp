@@ -17,6 +17,7 @@
 #include "ingest/ingest.hpp"
 #include "plugins/arrivals.hpp"
 #include "readers/reader_manager.hpp"
+#include "readers/readers_spec.hpp"
 #include "redis_server.hpp"
 #include "stream_workload.hpp"
 #include "tables/catalog.hpp"

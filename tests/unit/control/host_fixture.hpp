@@ -17,6 +17,8 @@
 
 #include "base/units.hpp"
 #include "control/server.hpp"
+#include "readers/reader_manager.hpp"
+#include "readers/readers_spec.hpp"
 #include "unit/test_files.hpp"
 
 namespace perch::control::testing {

@@ -2,6 +2,7 @@
 
 #include <fstream>
 
+#include "readers/readers_spec.hpp"
 #include "unit/readers/test_host.hpp"
 
 namespace perch::instances::test {

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "readers/swap_report.hpp"
 #include "unit/readers/test_host.hpp"
 
 namespace perch::plugin::test {

@@ -17,7 +17,10 @@
 
 #include "base/log.hpp"
 #include "instances/event_hub.hpp"
+#include "readers/done.hpp"
 #include "readers/reader_manager.hpp"
+#include "readers/readers_spec.hpp"
+#include "readers/swap_report.hpp"
 #include "unit/test_files.hpp"
 #include "unit/test_rows.hpp"
 
@@ -108,7 +111,7 @@ class TestHost {
 
  private:
   template <class T>
-  static Result<T> wait(const std::function<void(ReaderManager::Done<T>)>& ask) {
+  static Result<T> wait(const std::function<void(Done<T>)>& ask) {
     std::promise<Result<T>> promise;
     ask([&promise](Result<T> result) { promise.set_value(std::move(result)); });
     return promise.get_future().get();
