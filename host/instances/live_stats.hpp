@@ -1,6 +1,7 @@
 // LiveStats: the numbers of a running instance, and the metrics that its plugin keeps.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -41,24 +42,29 @@ class Metrics {
 };
 
 /// Which of the plugin's functions runs on the instance's thread. Written by that thread, read by any.
-/// Relaxed: for people; who looks while one begins may see its name with the time of the one before.
+/// Rollbacks and kills are decided on it, so it never says that a call takes longer than it does:
+///   1. begin stores the time and then the name, with release; a reader loads the name, with acquire, and
+///   then the time. So the time is that of the named call or of a later one, never of an earlier one.
+///   2. A reader looks at the clock before the name: the call was still running then, or began after it.
+/// It may say too little when one call ends and the next one begins meanwhile; the next look is right again.
 class CallbackNote {
  public:
   using Clock = std::chrono::steady_clock;
 
   void begin(const char* name, Clock::time_point now) noexcept {
     began_ns_.store(std::chrono::nanoseconds(now.time_since_epoch()).count(), std::memory_order_relaxed);
-    name_.store(name, std::memory_order_relaxed);
+    name_.store(name, std::memory_order_release);
   }
+  /// Relaxed: who sees that nothing runs looks at nothing else.
   void end() noexcept { name_.store(nullptr, std::memory_order_relaxed); }
-  const char* name() const noexcept { return name_.load(std::memory_order_relaxed); }  ///< null: none
+  const char* name() const noexcept { return name_.load(std::memory_order_acquire); }  ///< null: none
   /// For how long it has been running; 0 when none runs.
-  std::chrono::nanoseconds running_for() const {
+  std::chrono::nanoseconds running_for() const noexcept {
+    const std::chrono::nanoseconds now = Clock::now().time_since_epoch();
     if (name() == nullptr) return std::chrono::nanoseconds(0);
-    return Clock::now().time_since_epoch() -
-           std::chrono::nanoseconds(began_ns_.load(std::memory_order_relaxed));
+    return std::max(now - std::chrono::nanoseconds(began_ns()), std::chrono::nanoseconds(0));
   }
-  /// Tells one call from the next.
+  /// Tells one call from the next. Read after the name, it is not older than the call of that name.
   std::int64_t began_ns() const noexcept { return began_ns_.load(std::memory_order_relaxed); }
 
  private:
@@ -80,7 +86,7 @@ class CpuClock {
 };
 
 /// Written by the reader's thread (publications and metrics: by any of the plugin's), read by any.
-/// Relaxed throughout: each number stands for itself.
+/// Relaxed, but for `callback`: each number stands for itself.
 struct LiveStats {
   std::atomic<tree::Version> version{0};
   std::atomic<std::int64_t> version_time_ns{0};  ///< when that was committed; 0: none yet
