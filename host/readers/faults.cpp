@@ -5,16 +5,15 @@
 
 #include "base/log.hpp"
 #include "base/text.hpp"
+#include "instances/step_timer.hpp"
 #include "plugin/config_schema.hpp"
+#include "plugin/plugin_file.hpp"
 #include "readers/lifecycle.hpp"
 
 namespace perch::readers {
 namespace {
 
 constexpr auto hung_look_again = std::chrono::milliseconds(200);
-
-/// A second instance that fails from the same checkpoint may have inherited what it fails of.
-constexpr std::uint64_t restarts_per_checkpoint_max = 2;
 
 }  // namespace
 
@@ -25,7 +24,7 @@ void Lifecycle::tick(SteadyTime now) {
       if (const auto fault = reader.generation.instance->fault()) handle_fault(reader, *fault);
     }
     if (reader.probation && now >= reader.probation->ends) end_probation(reader);
-    if (reader.state == ReaderState::restarting && now >= reader.restart_at) restart(reader);
+    if (reader.state() == ReaderState::restarting && now >= *reader.restart_at) restart(reader);
   }
   publish_status();
 }
@@ -35,7 +34,7 @@ std::optional<SteadyTime> Lifecycle::next_due() const {
   const auto consider = [&next](SteadyTime time) { next = next ? std::min(*next, time) : time; };
   for (const auto& [name, reader] : readers_) {
     if (reader.probation) consider(reader.probation->ends);
-    if (reader.state == ReaderState::restarting) consider(reader.restart_at);
+    if (reader.restart_at) consider(*reader.restart_at);
   }
   if (retired_.has_hung()) consider(std::chrono::steady_clock::now() + hung_look_again);
   return next;
@@ -45,84 +44,55 @@ std::optional<SteadyTime> Lifecycle::next_due() const {
 void Lifecycle::handle_fault(Reader& reader, const Error& cause) {
   const std::string& name = reader.spec.name;
   const bool crashed = cause.kind == ErrorKind::crashed;
-  if (crashed) publish_event("reader.crashed", name, reader.generation_number, cause.message, reader.file);
+  if (crashed) events_.publish("reader.crashed", reader, cause.message);
   if (reader.probation) return bring_back_old(reader, cause.message);
   reader.set_error(short_text(cause));
-  if (!crashed)
-    publish_event("reader.failed", name, reader.generation_number, reader.last_error, reader.file);
-  keep_checkpoint_of(reader);
+  if (!crashed) events_.publish("reader.failed", reader, reader.last_error);
+  if (reader.generation.instance) reader.checkpoint.keep_of(*reader.generation.instance);
   retired_.end_instance(reader.generation, name);
 
   const SteadyTime now = std::chrono::steady_clock::now();
   const bool may_restart = cause.kind != ErrorKind::usage && !crashed && reader.generation.plugin != nullptr;
   const auto delay = may_restart ? reader.restart_tracker.next_delay(now) : std::nullopt;
   if (delay) {
-    reader.state = ReaderState::restarting;
+    reader.become(ReaderState::restarting);
     reader.restart_at = now + *delay;
     return;
   }
-  reader.state = cause.kind == ErrorKind::usage ? ReaderState::failed : ReaderState::quarantined;
+  reader.become(cause.kind == ErrorKind::usage ? ReaderState::failed : ReaderState::quarantined);
   retired_.retire(std::exchange(reader.generation, {}), name);
-  if (reader.state == ReaderState::quarantined) {
-    publish_event("reader.quarantined", name, reader.generation_number, cause.message, reader.file);
-  }
-}
-
-/// Before its instance ends: what the next one may begin from.
-void Lifecycle::keep_checkpoint_of(Reader& reader) {
-  const instances::Instance* const instance = reader.generation.instance.get();
-  auto saved = instance != nullptr ? instance->checkpoint() : std::nullopt;
-  if (!saved) return;  // it has begun from none, or could not take the reader's over
-  reader.checkpoint = Checkpoint{std::move(*saved), instance->stats()};
-}
-
-/// What an instance of this plugin can begin from, if anything.
-std::optional<instances::SavedState> Lifecycle::usable_checkpoint(const Reader& reader,
-                                                                  const plugin::Manifest& next) const {
-  if (!reader.checkpoint) return std::nullopt;
-  const instances::SavedState& state = reader.checkpoint->state;
-  if (state.state_version >= next.state_oldest && state.state_version <= next.state_version) return state;
-  spdlog::warn("reader {}: plugin {} {} cannot restore its checkpoint (state version {}): it starts afresh",
-               reader.spec.name, next.id, next.version, state.state_version);
-  return std::nullopt;
+  if (reader.state() == ReaderState::quarantined)
+    events_.publish("reader.quarantined", reader, cause.message);
 }
 
 void Lifecycle::restart(Reader& reader) {
   ++reader.restarts;
-  tree::Version from = reader.checkpoint ? reader.checkpoint->state.version : 0;
-  if (std::exchange(reader.restarted_from, from) != from) reader.restarts_from_it = 0;
-  if (from > 0 && reader.restarts_from_it++ >= restarts_per_checkpoint_max) {
-    spdlog::warn("reader {}: failed {} times from its checkpoint at version {}: it starts from the first row",
-                 reader.spec.name, restarts_per_checkpoint_max, from);
-    reader.checkpoint.reset();
-    from = 0;
-  }
+  const tree::Version from = reader.checkpoint.count_restart(reader.spec.name);
   if (auto running = run_again(reader); !running) return handle_fault(reader, running.error());
-  reader.checkpoint.reset();  // the instance has it now
-  publish_event("reader.restarted", reader.spec.name, reader.generation_number,
-                "from version " + std::to_string(from) + ", after: " + reader.last_error, reader.file);
+  events_.publish("reader.restarted", reader,
+                  "from version " + std::to_string(from) + ", after: " + reader.last_error);
 }
 
 void Lifecycle::enable(const std::string& name, const Done<instances::ReaderStatus>& done) {
   const auto found = find(name);
   if (!found) return done(fail(found.error()));
   Reader& reader = **found;
-  const bool stands = reader.state == ReaderState::disabled || reader.state == ReaderState::quarantined ||
-                      reader.state == ReaderState::failed;
+  const bool stands = reader.state() == ReaderState::disabled || reader.state() == ReaderState::quarantined ||
+                      reader.state() == ReaderState::failed;
   if (stands) {
     if (auto started = start_from_file(reader); !started) {
       reader.set_error("enable: " + short_text(started.error()));
       publish_status();
       return done(fail(of_reader(name, started.error())));
     }
-  } else if (reader.state == ReaderState::restarting) {
+  } else if (reader.state() == ReaderState::restarting) {
     reader.restart_at = std::chrono::steady_clock::now();  // the next tick is at once
     reader.restart_tracker.forget();
   }
   if (auto removed = disabled_.remove(name); !removed) return done(fail(removed.error()));
   blamed_.forgive(name, reader.spec.plugin);
   publish_status();
-  done(status_of(reader));
+  done(publisher_.status_of(reader));
 }
 
 /// For a reader of which nothing runs. On failure it is as it was.
@@ -137,28 +107,27 @@ Result<void> Lifecycle::start_from_file(Reader& reader) {
   if (auto fits = check_compatible(file->manifest(), host_.catalog); !fits) return fits;
   if (auto fits = check_config(file->manifest(), reader.spec.config); !fits) return fits;
   instances::StepTimer timer;
-  auto generation = load_generation(*file, reader.spec, std::nullopt, timer);
+  auto generation = loader_.load(*file, reader.spec, std::nullopt, timer);
   if (!generation) return fail(generation.error());
-  const auto from = usable_checkpoint(reader, file->manifest());
-  auto running = create_instance(*generation, reader.spec);
+  const auto from = reader.checkpoint.usable_by(file->manifest(), name);
+  auto running = loader_.create_instance(*generation, reader.spec);
   if (running) running = generation->instance->begin(from, spec_.callback_deadline);
   if (!running) {
     retired_.retire(std::move(*generation), name);
     return running;
   }
-  adopt(reader, std::move(*generation));
-  reader.state = ReaderState::running;
-  reader.checkpoint.reset();  // the instance has one of its own
+  reader.adopt(std::move(*generation));
+  reader.become(ReaderState::running);
+  reader.checkpoint.drop();  // the instance has one of its own
   reader.last_error.clear();
   reader.restart_tracker.forget();
-  publish_event("reader.enabled", name, reader.generation_number,
-                "from version " + std::to_string(from ? from->version : 0), reader.file);
+  events_.publish("reader.enabled", reader, "from version " + std::to_string(from ? from->version : 0));
   return {};
 }
 
 void Lifecycle::drop_checkpoints() {
   for (auto& [name, reader] : readers_) {
-    reader.checkpoint.reset();
+    reader.checkpoint.drop();
     if (reader.generation.instance) reader.generation.instance->drop_checkpoint();
   }
   publish_status();

@@ -223,8 +223,8 @@ void FolderReaders::swap_readers(const std::string& name, const plugin::PluginFi
     const Reader& reader = lifecycle_.readers().at(reader_name);
     const bool is_same =
         hash && reader.generation.instance && reader.generation.plugin->content_hash() == *hash;
-    if (is_same) continue;                                // written again, but nothing changed
-    if (reader.state == ReaderState::disabled) continue;  // `enable` takes the file as it is then
+    if (is_same) continue;                                  // written again, but nothing changed
+    if (reader.state() == ReaderState::disabled) continue;  // `enable` takes the file as it is then
     auto begun =
         lifecycle_.begin_swap(reader_name, {file.path(), std::nullopt}, [](const Result<SwapReport>&) {});
     if (!begun) refuse(name, begun.error());
@@ -239,8 +239,8 @@ void FolderReaders::refuse(const std::string& name, const Error& error) {
   const auto readers = readers_of(spec_.folder / name);
   if (!file.waits_for.empty()) lifecycle_.note_error(file.waits_for, file.refusal);
   for (const std::string& reader : readers) lifecycle_.note_error(reader, file.refusal);
-  lifecycle_.publish_event("reader.refused", readers.empty() ? "" : readers.front(), 0, file.refusal,
-                           spec_.folder / name);
+  lifecycle_.events().publish("reader.refused", readers.empty() ? "" : readers.front(), 0, file.refusal,
+                              spec_.folder / name);
 }
 
 void FolderReaders::show_refused() {

@@ -2,22 +2,33 @@
 // restart, disable, enable, unload.
 //
 // Every wait for a plugin is bounded by callback_deadline. All of it is for the manager thread.
-// lifecycle.cpp: how readers come and go; swap.cpp; faults.cpp.
+// lifecycle.cpp: how readers come and go; swap.cpp: swap, probation, accept, rollback; faults.cpp: faults,
+// restart, enable.
 #pragma once
 
+#include <chrono>
+#include <filesystem>
 #include <map>
 #include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "base/result.hpp"
 #include "instances/host_parts.hpp"
-#include "instances/step_timer.hpp"
+#include "instances/reader_status.hpp"
+#include "plugin/plugin_file.hpp"
 #include "readers/blamed_readers.hpp"
 #include "readers/disabled_readers.hpp"
+#include "readers/done.hpp"
+#include "readers/generation_loader.hpp"
+#include "readers/hand_over.hpp"
 #include "readers/reader.hpp"
+#include "readers/reader_events.hpp"
+#include "readers/readers_spec.hpp"
 #include "readers/retired_generations.hpp"
-#include "readers/status_board.hpp"
+#include "readers/status_publisher.hpp"
+#include "readers/swap_report.hpp"
 
 namespace perch::readers {
 
@@ -26,13 +37,14 @@ namespace perch::readers {
 ///   2. Whatever fails before a hand-over leaves the old generation running; a fault in probation brings it
 ///   back.
 ///   3. A `done` that was passed in is called once.
+///   4. A reader's parts agree with its state whenever its status is published (Reader::check).
 class Lifecycle {
  public:
   Lifecycle(const ReadersSpec& spec, instances::HostParts host, DisabledReaders disabled, StatusBoard& board);
   ~Lifecycle();
 
-  void load(const std::filesystem::path& file, std::string name, std::string config,
-            const Done<instances::ReaderStatus>& done, bool without_trial);
+  void load(const std::filesystem::path& file, std::string name, std::string config, bool without_trial,
+            const Done<instances::ReaderStatus>& done);
   void swap(const std::string& name, const SwapOptions& options, const Done<SwapReport>& done);
   /// The same, but an error before the hand-over is returned, and `done` not called.
   Result<void> begin_swap(const std::string& name, const SwapOptions& options, Done<SwapReport> done);
@@ -53,7 +65,7 @@ class Lifecycle {
   Result<void> keep_running(plugin::PluginFile file, InstanceSpec spec);
 
   /// What the host started with runs: what comes from now on has a trial first.
-  void has_settled() noexcept { has_settled_ = true; }
+  void has_settled() noexcept { loader_.has_settled(); }
 
   /// Faults, restarts, probations that are over, hung generations that came back.
   void tick(SteadyTime now);
@@ -70,81 +82,42 @@ class Lifecycle {
   void note_error(const std::string& name, std::string message);
   /// Entries for the board that are no readers (files that were refused); shown behind them.
   void show_also(std::vector<instances::ReaderStatus> others);
-  void publish_event(const char* kind, const std::string& reader, std::uint64_t generation,
-                     const std::string& cause, const std::filesystem::path& file) const;
+  const ReaderEvents& events() const noexcept { return events_; }
 
  private:
   Result<Reader*> find(const std::string& name);
-  std::string end_generations(Reader& reader, const char* why);
-  instances::ReaderStatus status_of(const Reader& reader) const;
-  void publish_status();
-
-  // Loading
-  Isolation isolation_of(const InstanceSpec& spec) const { return spec.isolation.value_or(spec_.isolation); }
-  /// What a trial needs to know; none: no trial.
-  struct Trial {
-    const InstanceSpec& spec;
-    std::optional<instances::SavedState> state;
-  };
-  bool has_trial(const InstanceSpec& spec) const;
-  Result<Generation> load_generation(plugin::PluginFile& file, const InstanceSpec& spec,
-                                     const std::optional<Trial>& trial, instances::StepTimer& timer);
-  Result<void> create_instance(Generation& generation, const InstanceSpec& spec);
+  Reader& add(const InstanceSpec& spec, const plugin::PluginFile& file);
+  bool add_idle(const plugin::PluginFile& file, const InstanceSpec& spec);
   Result<void> run_again(Reader& reader);
-  std::optional<instances::SavedState> usable_checkpoint(const Reader& reader,
-                                                         const plugin::Manifest& next) const;
-  void adopt(Reader& reader, Generation generation);
-  Reader& add(const InstanceSpec& spec, const std::filesystem::path& file);
+  std::string end_generations(Reader& reader, const char* why);
+  void publish_status() { publisher_.publish(readers_); }
 
   // Swapping
-  /// What the next generation is to be made of.
-  struct Next {
-    const char* verb;            // for messages
-    const char* event;           // published when it has taken over
-    std::filesystem::path file;  // whose content is loaded
-    std::filesystem::path from;  // where that came from, as the reader's file is shown
-    std::string config;
-    bool without_state = false;
-    bool without_trial = false;
-  };
-  Result<std::optional<Trial>> trial_of(const Reader& reader, const InstanceSpec& spec, const Next& next,
-                                        const plugin::Manifest& manifest, instances::StepTimer& timer);
-  instances::StepTimer timer_of(const Reader& reader, SteadyTime begin) const;
-  Result<void> change(Reader& reader, const Next& next, std::optional<std::chrono::nanoseconds> probation,
-                      Done<SwapReport> done);
-  Result<void> check_swap(const Reader& reader, const plugin::PluginFile& file, const Next& wanted) const;
-  Result<Generation> prepare(const Reader& reader, const Next& next, SwapReport& report,
-                             instances::StepTimer& timer);
-  Result<Generation> replace(Reader& reader, const Next& next, SwapReport& report,
-                             instances::StepTimer& timer);
-  Result<void> hand_over(Reader& reader, const Generation& next, SwapReport& report,
-                         instances::StepTimer& timer);
-  Result<void> take_over_without_state(Reader& reader, const Generation& next, instances::StepTimer& timer);
-  Result<SwapReport> rehearse(Reader& reader, const Next& next);
-  Result<void> rehearse_restore(Reader& reader, const Generation& next, SwapReport& report,
-                                instances::StepTimer& timer);
+  Result<void> change(Reader& reader, const NextGeneration& next,
+                      std::optional<std::chrono::nanoseconds> probation, Done<SwapReport> done);
+  Result<SwapReport> rehearse(Reader& reader, const NextGeneration& next);
+  void begin_probation(Reader& reader, Generation old, const NextGeneration& next,
+                       std::chrono::nanoseconds time, SwapReport report, Done<SwapReport> done);
   void end_probation(Reader& reader);
   void finish_probation(Reader& reader);
   void bring_back_old(Reader& reader, const std::string& fault);
 
   // Faults
   void handle_fault(Reader& reader, const Error& cause);
-  void keep_checkpoint_of(Reader& reader);
   void restart(Reader& reader);
   Result<void> start_from_file(Reader& reader);
 
   const ReadersSpec spec_;
   const instances::HostParts host_;
+  const ReaderEvents events_;
+  GenerationLoader loader_;
+  RetiredGenerations retired_;
+  HandOver hand_over_;
+  StatusPublisher publisher_;
   DisabledReaders disabled_;
   BlamedReaders blamed_;
-  StatusBoard& board_;
   std::map<std::string, Reader> readers_;
   std::set<std::string> unloaded_;
-  std::vector<instances::ReaderStatus> others_;
-  std::set<std::string> degraded_;  // as it was last told
-  RetiredGenerations retired_;
-  bool has_settled_ = false;
-  std::uint64_t generations_ = 0;  // numbered from 1, over all readers
 };
 
 }  // namespace perch::readers

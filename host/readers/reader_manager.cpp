@@ -46,14 +46,15 @@ Result<void> prepare_private_folder(std::filesystem::path& folder) {
   return {};
 }
 
-}  // namespace
-
-namespace {
-
 struct InstanceChange {
   std::vector<InstanceSpec> instances;
   Done<std::vector<std::string>> done;
 };
+
+tl::unexpected<Error> no_manager() {
+  return fail(ErrorKind::exhausted,
+              "the host is stopping, or has over 1024 requests for readers waiting; try again");
+}
 
 }  // namespace
 
@@ -81,6 +82,9 @@ struct ReaderManager::Parts {
         ::write(wake_fd.get(), &one, sizeof one));  // fails only when it is full of wakes already
   }
   void ask(Request request);
+  /// Asks for a call of the method with the arguments and, behind them, `done`.
+  template <class T, class Method, class... Arguments>
+  void ask(Done<T> done, Method method, Arguments... arguments);
   std::vector<instances::PinHolder> pins() const;
   void enforce(const std::vector<instances::PinnedVersion>& versions) const;
   std::deque<Request> take_requests();
@@ -120,6 +124,14 @@ void ReaderManager::Parts::ask(Request request) {
     }
   }
   request(nullptr);
+}
+
+template <class T, class Method, class... Arguments>
+void ReaderManager::Parts::ask(Done<T> done, Method method, Arguments... arguments) {
+  ask([method, done = std::move(done), ... arguments = std::move(arguments)](Lifecycle* lifecycle) {
+    if (lifecycle == nullptr) return done(no_manager());
+    (lifecycle->*method)(arguments..., done);
+  });
 }
 
 std::vector<instances::PinHolder> ReaderManager::Parts::pins() const {
@@ -253,74 +265,39 @@ bool ReaderManager::left_threads_behind() const {
   return parts_->left_threads.load(std::memory_order_relaxed);
 }
 
-namespace {
-
-tl::unexpected<Error> no_manager() {
-  return fail(ErrorKind::exhausted,
-              "the host is stopping, or has over 1024 requests for readers waiting; try again");
-}
-
-}  // namespace
-
 void ReaderManager::load(std::filesystem::path file, std::string name, std::string config,
                          Done<instances::ReaderStatus> done, bool without_trial) {
-  parts_->ask([=, file = std::move(file), name = std::move(name), config = std::move(config),
-               done = std::move(done)](Lifecycle* lifecycle) {
-    if (lifecycle == nullptr) return done(no_manager());
-    lifecycle->load(file, name, config, done, without_trial);
-  });
+  parts_->ask(std::move(done), &Lifecycle::load, std::move(file), std::move(name), std::move(config),
+              without_trial);
 }
 
 void ReaderManager::swap(std::string name, SwapOptions options, Done<SwapReport> done) {
-  parts_->ask(
-      [name = std::move(name), options = std::move(options), done = std::move(done)](Lifecycle* lifecycle) {
-        if (lifecycle == nullptr) return done(no_manager());
-        lifecycle->swap(name, options, done);
-      });
+  parts_->ask(std::move(done), &Lifecycle::swap, std::move(name), std::move(options));
 }
 
 void ReaderManager::configure(std::string name, std::string config,
                               std::optional<std::chrono::nanoseconds> probation, Done<SwapReport> done) {
-  parts_->ask(
-      [=, name = std::move(name), config = std::move(config), done = std::move(done)](Lifecycle* lifecycle) {
-        if (lifecycle == nullptr) return done(no_manager());
-        lifecycle->configure(name, config, probation, done);
-      });
+  parts_->ask(std::move(done), &Lifecycle::configure, std::move(name), std::move(config), probation);
 }
 
 void ReaderManager::accept(std::string name, Done<instances::ReaderStatus> done) {
-  parts_->ask([name = std::move(name), done = std::move(done)](Lifecycle* lifecycle) {
-    if (lifecycle == nullptr) return done(no_manager());
-    lifecycle->accept(name, done);
-  });
+  parts_->ask(std::move(done), &Lifecycle::accept, std::move(name));
 }
 
 void ReaderManager::rollback(std::string name, Done<instances::ReaderStatus> done) {
-  parts_->ask([name = std::move(name), done = std::move(done)](Lifecycle* lifecycle) {
-    if (lifecycle == nullptr) return done(no_manager());
-    lifecycle->rollback(name, done);
-  });
+  parts_->ask(std::move(done), &Lifecycle::rollback, std::move(name));
 }
 
 void ReaderManager::unload(std::string name, Done<std::string> done) {
-  parts_->ask([name = std::move(name), done = std::move(done)](Lifecycle* lifecycle) {
-    if (lifecycle == nullptr) return done(no_manager());
-    lifecycle->unload(name, done);
-  });
+  parts_->ask(std::move(done), &Lifecycle::unload, std::move(name));
 }
 
 void ReaderManager::disable(std::string name, Done<instances::ReaderStatus> done) {
-  parts_->ask([name = std::move(name), done = std::move(done)](Lifecycle* lifecycle) {
-    if (lifecycle == nullptr) return done(no_manager());
-    lifecycle->disable(name, done);
-  });
+  parts_->ask(std::move(done), &Lifecycle::disable, std::move(name));
 }
 
 void ReaderManager::enable(std::string name, Done<instances::ReaderStatus> done) {
-  parts_->ask([name = std::move(name), done = std::move(done)](Lifecycle* lifecycle) {
-    if (lifecycle == nullptr) return done(no_manager());
-    lifecycle->enable(name, done);
-  });
+  parts_->ask(std::move(done), &Lifecycle::enable, std::move(name));
 }
 
 void ReaderManager::set_instances(std::vector<InstanceSpec> instances, Done<std::vector<std::string>> done) {
