@@ -23,27 +23,6 @@ class Mark {
   fs::path path_;
 };
 
-Result<SwapReport> configure(TestHost& host, const std::string& name, const std::string& config,
-                             std::optional<std::chrono::nanoseconds> probation = std::nullopt) {
-  std::promise<Result<SwapReport>> promise;
-  host.manager->configure(name, config, probation,
-                          [&promise](Result<SwapReport> result) { promise.set_value(std::move(result)); });
-  return promise.get_future().get();
-}
-
-std::future<Result<SwapReport>> begin_configure(TestHost& host, const std::string& name,
-                                                const std::string& config) {
-  auto promise = std::make_shared<std::promise<Result<SwapReport>>>();
-  host.manager->configure(name, config, 1h,
-                          [promise](Result<SwapReport> result) { promise->set_value(std::move(result)); });
-  return promise->get_future();
-}
-
-void commit(TestHost& host, std::uint64_t id) {
-  host.rows.put(id, 1);
-  host.rows.commit();
-}
-
 TEST_CASE("a load whose config does not fit the plugin's schema runs nothing of the plugin") {
   TestHost host;
   const Mark mark(host.folder);
@@ -77,7 +56,7 @@ TEST_CASE("a plugin whose schema cannot be used is refused before its code is lo
 TEST_CASE("a swap to a version whose schema refuses the running config leaves the old one running") {
   TestHost host;
   REQUIRE(host.load(faulty_plugin("breaks_rules"), "r", R"({"step_size":50})"));
-  commit(host, 1);
+  host.commit_row(1, 1);
   REQUIRE(host.caught_up("r"));
   const Mark mark(host.folder);
   const auto swapped = host.swap("r", faulty_plugin("stricter_config"));
@@ -88,7 +67,7 @@ TEST_CASE("a swap to a version whose schema refuses the running config leaves th
   CHECK(host.state("r") == "running");
   CHECK(host.reader("r")->generation == 1);
   CHECK(has(host.reader("r")->last_error, "config.step_size: must be at most 5, not 50"));
-  REQUIRE(configure(host, "r", R"({"step_size":5})"));
+  REQUIRE(host.configure("r", R"({"step_size":5})"));
   CHECK(host.swap("r", faulty_plugin("stricter_config")));
 }
 
@@ -98,7 +77,7 @@ TEST_CASE("configure is a swap to the same code with another config: state goes 
   REQUIRE(host.load(faulty_plugin("summing"), "sums", R"({"every_ms":1})"));
   for (int i = 0; i < 10; ++i) {
     const std::string config = "{\"every_ms\":" + std::to_string(i % 3) + "}";
-    const auto report = configure(host, "sums", config);
+    const auto report = host.configure("sums", config);
     REQUIRE_MESSAGE(report.has_value(), (report ? "" : report.error().message));
     CHECK(report->from_version == "1.0.0");
     CHECK(report->to_version == "1.0.0");
@@ -118,16 +97,16 @@ TEST_CASE("configure runs the code that the reader has now, whatever became of i
   const fs::path file = host.folder.path() / "r.so";
   fs::copy_file(faulty_plugin("breaks_rules"), file);
   REQUIRE(host.load(file, "r"));
-  commit(host, 1);
+  host.commit_row(1, 1);
   REQUIRE(host.caught_up("r"));
   fs::copy_file(faulty_plugin("stricter_config"), file, fs::copy_options::overwrite_existing);
-  const auto report = configure(host, "r", R"({"step_size":50})");  // the file's plugin would refuse it
+  const auto report = host.configure("r", R"({"step_size":50})");  // the file's plugin would refuse it
   REQUIRE_MESSAGE(report.has_value(), (report ? "" : report.error().message));
   CHECK(report->to_version == "1.0.0");
   CHECK(host.gauge("r", "step_size") == 50);
   CHECK(host.gauge("r", "steps") == 1);
   fs::remove(file);
-  REQUIRE(configure(host, "r", R"({"step_size":60})"));
+  REQUIRE(host.configure("r", R"({"step_size":60})"));
   CHECK(host.gauge("r", "step_size") == 60);
   CHECK(host.reader("r")->file == file.string());
 }
@@ -136,33 +115,33 @@ TEST_CASE("a config that the schema refuses changes nothing") {
   TestHost host;
   REQUIRE(host.load(faulty_plugin("breaks_rules"), "r", R"({"step_size":2})"));
   for (const char* const config : {R"({"step_size":"2"})", R"({"stepsize":2})", "[]", "{"}) {
-    const auto refused = configure(host, "r", config);
+    const auto refused = host.configure("r", config);
     REQUIRE_FALSE(refused);
     CHECK(refused.error().kind == ErrorKind::usage);
   }
   CHECK(host.reader("r")->config == R"({"step_size":2})");
   CHECK(host.reader("r")->generation == 1);
   CHECK(host.state("r") == "running");
-  CHECK(configure(host, "s", "{}").error().kind == ErrorKind::not_found);
+  CHECK(host.configure("s", "{}").error().kind == ErrorKind::not_found);
 }
 
 TEST_CASE("a rollback, asked for or after a fault, brings the old config back") {
   TestHost host;
   REQUIRE(host.load(faulty_plugin("breaks_rules"), "r", R"({"step_size":2})"));
-  commit(host, 1);
+  host.commit_row(1, 1);
   REQUIRE(host.caught_up("r"));
-  auto verdict = begin_configure(host, "r", R"({"step_size":3})");
-  REQUIRE(eventually([&] { return host.state("r") == "probation"; }));
+  auto verdict = host.begin_configure("r", R"({"step_size":3})");
+  REQUIRE(host.becomes("r", "probation"));
   CHECK(host.reader("r")->config == R"({"step_size":3})");
-  CHECK(configure(host, "r", "{}").error().kind == ErrorKind::refused);
+  CHECK(host.configure("r", "{}").error().kind == ErrorKind::refused);
   REQUIRE(host.rollback("r"));
   CHECK(verdict.get().error().kind == ErrorKind::rolled_back);
   CHECK(host.reader("r")->config == R"({"step_size":2})");
   CHECK(host.gauge("r", "step_size") == 2);
 
-  verdict = begin_configure(host, "r", R"({"break":"unknown_result"})");
-  REQUIRE(eventually([&] { return host.state("r") == "probation"; }));
-  commit(host, 2);
+  verdict = host.begin_configure("r", R"({"break":"unknown_result"})");
+  REQUIRE(host.becomes("r", "probation"));
+  host.commit_row(2, 1);
   const auto result = verdict.get();
   REQUIRE_FALSE(result);
   CHECK(result.error().kind == ErrorKind::rolled_back);
@@ -172,8 +151,8 @@ TEST_CASE("a rollback, asked for or after a fault, brings the old config back") 
   REQUIRE(host.caught_up("r"));
   CHECK(host.gauge("r", "steps") == 2);
 
-  auto accepted = begin_configure(host, "r", R"({"step_size":4})");
-  REQUIRE(eventually([&] { return host.state("r") == "probation"; }));
+  auto accepted = host.begin_configure("r", R"({"step_size":4})");
+  REQUIRE(host.becomes("r", "probation"));
   REQUIRE(host.accept("r"));
   CHECK(accepted.get());
   CHECK(host.reader("r")->config == R"({"step_size":4})");
@@ -194,10 +173,10 @@ TEST_CASE(
   CHECK(host.reader("bad")->config == R"({"step_size":0})");
   CHECK(host.reader("bad")->plugin_version == "1.0.0");
   CHECK_FALSE(mark.is_left());
-  REQUIRE(configure(host, "bad", R"({"step_size":1})"));
+  REQUIRE(host.configure("bad", R"({"step_size":1})"));
   CHECK(host.state("bad") == "running");
   CHECK(host.gauge("bad", "step_size") == 1);
-  commit(host, 1);
+  host.commit_row(1, 1);
   REQUIRE(host.caught_up("bad"));
 }
 

@@ -38,7 +38,7 @@ class FolderHost {
     std::ofstream(plugins / name) << text;
   }
   bool becomes(const std::string& reader, const std::string& state) const {
-    return eventually([&] { return host->state(reader) == state; });
+    return host->becomes(reader, state);
   }
   bool has_version(const std::string& reader, const std::string& version) const {
     return eventually([&] {
@@ -67,14 +67,12 @@ TEST_CASE("files that are there at the start run when start returns") {
 
 TEST_CASE("a dropped file loads, a replaced one swaps with its state, a removed one unloads") {
   FolderHost here;
-  here.host->rows.put(1, 5);
-  here.host->rows.commit();
+  here.host->commit_row(1, 5);
   here.drop("summing", "summing.so");
   REQUIRE(here.becomes("summing", "running"));
   REQUIRE(here.host->caught_up("summing"));
   here.host->rows.erase(1);
-  here.host->rows.put(2, 7);
-  here.host->rows.commit();
+  here.host->commit_row(2, 7);
   here.drop("summing_next", "summing.so");
   REQUIRE(here.has_version("summing", "1.1.0"));
   here.copy("summing", "summing.so");
@@ -204,10 +202,10 @@ TEST_CASE("what goes wrong is logged as a warning, and once") {
       spec.restart = {1ms, 10ms, 1, 60s};
     });
     std::ofstream(plugins / "text.so") << "not a library\n";
-    REQUIRE(eventually([&] { return host.state("text") == "refused"; }));
+    REQUIRE(host.becomes("text", "refused"));
     REQUIRE(host.load(faulty_plugin("fails_in_on_commit"), "bad"));
     host.rows.commit();
-    REQUIRE(eventually([&] { return host.state("bad") == "quarantined"; }));
+    REQUIRE(host.becomes("bad", "quarantined"));
   }
   spdlog::set_default_logger(logger_before);
   std::map<std::string, int> counts;
@@ -443,8 +441,7 @@ TEST_CASE("200 plugins at once all run, are all replaced, and are all gone again
   };
   for (int i = 0; i < count; ++i) here.write(id_of(i) + ".so", summing_as(id_of(i)));
   REQUIRE(eventually([&] { return in_state("running", 1) == count; }));
-  here.host->rows.put(1, 5);
-  here.host->rows.commit();
+  here.host->commit_row(1, 5);
   for (int i = 0; i < count; ++i) REQUIRE(here.host->caught_up(id_of(i)));
   // One byte more: another file with the same code.
   for (int i = 0; i < count; ++i) here.write(id_of(i) + ".so", summing_as(id_of(i)) + '\n');
@@ -475,12 +472,12 @@ TEST_CASE("the folder is made when it is missing, and found again when it comes 
   TestHost host([&](ReadersSpec& spec) { spec.folder = plugins; });
   CHECK(fs::is_directory(plugins));
   fs::copy_file(faulty_plugin("summing"), plugins / "summing.so");
-  REQUIRE(eventually([&] { return host.state("summing") == "running"; }));
+  REQUIRE(host.becomes("summing", "running"));
   fs::remove_all(plugins);
-  REQUIRE(eventually([&] { return host.state("summing") == "absent"; }));
+  REQUIRE(host.becomes("summing", "absent"));
   fs::create_directories(plugins);
   fs::copy_file(faulty_plugin("summing_next"), plugins / "summing.so");
-  REQUIRE(eventually([&] { return host.state("summing") == "running"; }));
+  REQUIRE(host.becomes("summing", "running"));
 }
 
 TEST_CASE("many files at once all run") {

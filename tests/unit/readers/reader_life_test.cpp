@@ -41,8 +41,7 @@ TEST_CASE("one plugin runs as several readers, each under its own name") {
   const auto again = host.load(faulty_plugin("summing"), "first");
   REQUIRE_FALSE(again);
   CHECK(again.error().kind == ErrorKind::refused);
-  host.rows.put(1, 5);
-  host.rows.commit();
+  host.commit_row(1, 5);
   for (const char* name : {"first", "second"}) {
     REQUIRE(host.caught_up(name));
     CHECK(host.gauge(name, "sum") == 5);
@@ -114,9 +113,8 @@ TEST_CASE("a reader that fails is restarted, then quarantined; loading goes on")
   const auto events = host.events.subscribe(64, nullptr, nullptr);
   REQUIRE(host.load(faulty_plugin("fails_in_on_commit"), "bad"));
   REQUIRE(host.load(faulty_plugin("summing")));
-  host.rows.put(1, 5);
-  host.rows.commit();
-  REQUIRE(eventually([&] { return host.state("bad") == "quarantined"; }));
+  host.commit_row(1, 5);
+  REQUIRE(host.becomes("bad", "quarantined"));
   CHECK(host.reader("bad")->restarts == 3);
   CHECK(host.reader("bad")->last_error == "on_commit: told to fail in on_commit");
   REQUIRE(host.caught_up("summing"));
@@ -140,8 +138,7 @@ TEST_CASE("a reader that failed once starts again from version 0 and is right") 
   TestHost host(fast_restarts);
   REQUIRE(host.load(faulty_plugin("summing"), "sums", R"({"fault":"on_commit","fault_at_step":3})"));
   for (std::uint64_t id = 0; id < 4; ++id) {
-    host.rows.put(id, 1);
-    host.rows.commit();
+    host.commit_row(id, 1);
     if (id < 2) REQUIRE(host.caught_up("sums"));
   }
   REQUIRE(host.caught_up("sums"));  // the third step failed; the new instance took one step over all
@@ -153,8 +150,7 @@ TEST_CASE("a reader that failed once starts again from version 0 and is right") 
 TEST_CASE("a reader wakes at most once per interval when it asks for that") {
   TestHost host;
   REQUIRE(host.load(faulty_plugin("summing"), "slow", R"({"every_ms": 3600000})"));
-  host.rows.put(1, 1);
-  host.rows.commit();
+  host.commit_row(1, 1);
   REQUIRE(host.caught_up("slow"));
   for (int i = 0; i < 5; ++i) host.rows.commit();
   std::this_thread::sleep_for(50ms);
@@ -165,16 +161,13 @@ TEST_CASE("a reader wakes at most once per interval when it asks for that") {
 TEST_CASE("asked to catch up, a reader that sleeps sees the last commit at once, and every one after it") {
   TestHost host;
   REQUIRE(host.load(faulty_plugin("summing"), "slow", R"({"every_ms": 3600000})"));
-  host.rows.put(1, 1);
-  host.rows.commit();
+  host.commit_row(1, 1);
   REQUIRE(host.caught_up("slow"));
-  host.rows.put(2, 1);
-  host.rows.commit();
+  host.commit_row(2, 1);
   host.manager->catch_up();
   REQUIRE(host.caught_up("slow"));
   CHECK(host.gauge("slow", "sum") == 2);
-  host.rows.put(3, 1);
-  host.rows.commit();
+  host.commit_row(3, 1);
   REQUIRE(host.caught_up("slow"));
   CHECK(host.gauge("slow", "sum") == 3);
   CHECK(host.gauge("slow", "gaps") == 0);
@@ -184,10 +177,9 @@ TEST_CASE("asked to catch up, a reader that sleeps sees the last commit at once,
 class HangingHost {
  public:
   HangingHost() : host([](ReadersSpec& spec) { spec.callback_deadline = 2s; }) {
-    const std::string config = R"({"hang_until":")" + (host.folder.path() / "released").string() + "\"}";
+    const std::string config = hang_until(host.folder.path() / "released");
     REQUIRE(host.load(faulty_plugin("summing"), "hangs", config));
-    host.rows.put(1, 1);
-    host.rows.commit();
+    host.commit_row(1, 1);
     REQUIRE(eventually([this] { return host.gauge("hangs", "hanging") == 1; }));
   }
   void release() const { std::ofstream(host.folder.path() / "released") << "x"; }
@@ -202,8 +194,7 @@ TEST_CASE("a reader that hung through a failed swap goes on as if nothing had ha
   CHECK(swapped.error().kind == ErrorKind::timeout);
   CHECK(here.host.state("hangs") == "running");
   here.release();
-  here.host.rows.put(2, 1);
-  here.host.rows.commit();
+  here.host.commit_row(2, 1);
   REQUIRE(here.host.caught_up("hangs"));
   CHECK(here.host.gauge("hangs", "sum") == 2);
   CHECK(here.host.gauge("hangs", "gaps") == 0);

@@ -48,8 +48,7 @@ TEST_CASE("a checkpoint that a reader fails from twice is given up: it starts fr
   });
   const auto events = host.events.subscribe(4096, nullptr, nullptr);
   REQUIRE(host.load(faulty_plugin("summing"), "sums"));
-  host.rows.put(1, 1);
-  host.rows.commit();
+  host.commit_row(1, 1);
   REQUIRE(host.caught_up("sums"));
   REQUIRE(eventually([&] {
     host.rows.commit();
@@ -58,7 +57,7 @@ TEST_CASE("a checkpoint that a reader fails from twice is given up: it starts fr
   // The new version takes the state over, and fails in its every step.
   REQUIRE(host.swap("sums", faulty_plugin("fails_in_on_commit"), 0s));
   host.rows.commit();
-  REQUIRE(eventually([&] { return host.state("sums") == "quarantined"; }));
+  REQUIRE(host.becomes("sums", "quarantined"));
   const auto causes = causes_of(*events, "reader.restarted");
   REQUIRE(causes.size() == 6);
   const auto begins_at = [&](std::size_t index) { return has(causes[index], "from version 0,"); };
@@ -97,8 +96,7 @@ TEST_CASE("a quarantined reader is enabled by hand, and goes on from its checkpo
   REQUIRE(host.load(file, "sums", R"({"fault":"on_commit","fault_at_step":100})"));
   std::uint64_t rows = 0;
   REQUIRE(eventually([&] {
-    host.rows.put(rows++, 1);
-    host.rows.commit();
+    host.commit_row(rows++, 1);
     std::this_thread::sleep_for(1ms);
     return host.state("sums") == "quarantined";
   }));
@@ -142,8 +140,7 @@ TEST_CASE("a disabled reader does not run until it is enabled, also in a host's 
   {
     TestHost host(with_folder);
     CHECK(host.state("summing") == "disabled");
-    host.rows.put(1, 5);
-    host.rows.commit();
+    host.commit_row(1, 5);
     REQUIRE(host.enable("summing"));
     REQUIRE(host.caught_up("summing"));
     CHECK(host.gauge("summing", "sum") == 5);
@@ -158,9 +155,9 @@ TEST_CASE("a reader whose file goes and comes back stays disabled") {
   TestHost host([&](ReadersSpec& spec) { spec.folder = folder.path(); });
   REQUIRE(host.disable("summing"));
   fs::rename(folder.path() / "summing.so", host.folder.path() / "kept");
-  REQUIRE(eventually([&] { return host.state("summing") == "absent"; }));
+  REQUIRE(host.becomes("summing", "absent"));
   fs::rename(host.folder.path() / "kept", folder.path() / "summing.so");
-  REQUIRE(eventually([&] { return host.state("summing") == "disabled"; }));
+  REQUIRE(host.becomes("summing", "disabled"));
 }
 
 TEST_CASE("a list of disabled readers that cannot be read is no start") {

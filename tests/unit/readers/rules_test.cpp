@@ -49,15 +49,13 @@ std::vector<std::string> told_of(const std::string& rule) {
   const ErrorLog log;
   REQUIRE(host.load(faulty_plugin("breaks_rules"), "r", breaking(rule)));
   for (std::uint64_t id = 1; id <= 3; ++id) {
-    host.rows.put(id, 1);
-    host.rows.commit();
+    host.commit_row(id, 1);
     REQUIRE(host.caught_up("r"));
   }
   auto verdict = host.begin_swap("r", faulty_plugin("breaks_rules"), 1h);
-  REQUIRE(eventually([&] { return host.state("r") == "probation"; }));
+  REQUIRE(host.becomes("r", "probation"));
   REQUIRE(host.rollback("r"));  // the same instance goes on after its save
-  host.rows.put(4, 1);
-  host.rows.commit();
+  host.commit_row(4, 1);
   REQUIRE(host.caught_up("r"));
   CHECK(host.gauge("r", "steps") == 4);
   CHECK(host.gauge("r", "wrong") == 0);
@@ -144,8 +142,7 @@ TEST_CASE("rules: a state that was refused is none, whatever save returns") {
     CHECK(swapped.error().message ==
           "reader " + name + ": save: returned PERCH_OK although its state was refused: " + why);
     CHECK(host.state(name) == "running");
-    host.rows.put(1, 1);
-    host.rows.commit();
+    host.commit_row(1, 1);
     REQUIRE(host.caught_up(name));
     CHECK(host.gauge(name, "wrong") == 0);
   };
@@ -170,17 +167,15 @@ TEST_CASE("rules: results are those that there are, and PERCH_BAD_CONFIG is for 
 TEST_CASE("rules: a message without its end is cut at the end of its room") {
   TestHost host([](ReadersSpec& spec) { spec.restart.limit = 0; });
   REQUIRE(host.load(faulty_plugin("breaks_rules"), "r", breaking("message_without_nul")));
-  host.rows.put(1, 1);
-  host.rows.commit();
-  REQUIRE(eventually([&] { return host.state("r") == "quarantined"; }));
+  host.commit_row(1, 1);
+  REQUIRE(host.becomes("r", "quarantined"));
   CHECK(host.reader("r")->last_error == "on_commit: " + std::string(512, 'x'));
 }
 
 TEST_CASE("a plugin with a larger interface struct of the same version runs") {
   TestHost host;
   REQUIRE(host.load(faulty_plugin("larger_interface"), "r"));
-  host.rows.put(1, 1);
-  host.rows.commit();
+  host.commit_row(1, 1);
   REQUIRE(host.caught_up("r"));
   REQUIRE(host.swap("r", faulty_plugin("breaks_rules")));  // exactly the size of version 1
   REQUIRE(host.swap("r", faulty_plugin("larger_interface")));

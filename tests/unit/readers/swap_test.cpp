@@ -84,10 +84,9 @@ TEST_CASE("within its probation a swap can be rolled back: the old one goes on w
 TEST_CASE("a swap is accepted on request, or when its probation is over") {
   TestHost host;
   REQUIRE(host.load(faulty_plugin("summing"), "sums"));
-  host.rows.put(1, 5);
-  host.rows.commit();
+  host.commit_row(1, 5);
   auto verdict = host.begin_swap("sums", faulty_plugin("summing_next"), 1h);
-  REQUIRE(eventually([&] { return host.state("sums") == "probation"; }));
+  REQUIRE(host.becomes("sums", "probation"));
   REQUIRE(host.accept("sums"));
   CHECK(verdict.get().has_value());
   CHECK(host.state("sums") == "running");
@@ -95,8 +94,7 @@ TEST_CASE("a swap is accepted on request, or when its probation is over") {
   const auto timed = host.swap("sums", faulty_plugin("summing"), 30ms);
   REQUIRE(timed);
   CHECK(timed->to_version == "1.0.0");
-  host.rows.put(2, 5);
-  host.rows.commit();
+  host.commit_row(2, 5);
   REQUIRE(host.caught_up("sums"));
   CHECK(host.gauge("sums", "sum") == 10);
 }
@@ -104,13 +102,11 @@ TEST_CASE("a swap is accepted on request, or when its probation is over") {
 TEST_CASE("a fault within probation brings the old one back by itself") {
   TestHost host;
   REQUIRE(host.load(faulty_plugin("summing"), "sums"));
-  host.rows.put(1, 5);
-  host.rows.commit();
+  host.commit_row(1, 5);
   REQUIRE(host.caught_up("sums"));
   auto verdict = host.begin_swap("sums", faulty_plugin("fails_in_on_commit"), 1h);
-  REQUIRE(eventually([&] { return host.state("sums") == "probation"; }));
-  host.rows.put(2, 5);
-  host.rows.commit();
+  REQUIRE(host.becomes("sums", "probation"));
+  host.commit_row(2, 5);
   const auto result = verdict.get();
   REQUIRE_FALSE(result);
   CHECK(result.error().kind == ErrorKind::rolled_back);
@@ -129,11 +125,9 @@ TEST_CASE("a new generation that hangs in its first step does not pass its proba
   // The old one sleeps for an hour after its first step, so the new one has something to step on at once.
   REQUIRE(host.load(faulty_plugin("summing"), "sums",
                     R"({"every_ms":3600000,"hang_until":")" + released.string() + "\"}"));
-  host.rows.put(1, 5);
-  host.rows.commit();
+  host.commit_row(1, 5);
   REQUIRE(host.caught_up("sums"));
-  host.rows.put(2, 5);
-  host.rows.commit();
+  host.commit_row(2, 5);
   fs::remove(released);
   const auto swapped = host.swap("sums", faulty_plugin("summing_next"), 2s);
   std::ofstream(released) << "x";  // the hung one comes back, whatever the verdict was
@@ -181,8 +175,7 @@ TEST_CASE("a swap that fails at any step leaves the old one running as if nothin
 TEST_CASE("an old generation that cannot save stays") {
   TestHost host;
   REQUIRE(host.load(faulty_plugin("fails_in_save"), "sums"));
-  host.rows.put(1, 5);
-  host.rows.commit();
+  host.commit_row(1, 5);
   const auto swapped = host.swap("sums", faulty_plugin("summing"));
   REQUIRE_FALSE(swapped);
   CHECK(has(swapped.error().message, "told to fail in save"));
@@ -209,11 +202,10 @@ TEST_CASE("a reader is unloaded, or the host stopped, within a probation") {
 TEST_CASE("a suspended generation holds its version, and nothing after the verdict") {
   TestHost host;
   REQUIRE(host.load(faulty_plugin("summing"), "sums"));
-  host.rows.put(1, 1);
-  host.rows.commit();
+  host.commit_row(1, 1);
   REQUIRE(host.caught_up("sums"));
   auto verdict = host.begin_swap("sums", faulty_plugin("summing_next"), 1h);
-  REQUIRE(eventually([&] { return host.state("sums") == "probation"; }));
+  REQUIRE(host.becomes("sums", "probation"));
   for (std::uint64_t id = 0; id < 2'000; ++id) host.rows.put(id, 1);
   host.rows.commit();
   for (std::uint64_t id = 0; id < 2'000; ++id) host.rows.put(id, 2);
@@ -230,8 +222,7 @@ TEST_CASE("a suspended generation holds its version, and nothing after the verdi
 TEST_CASE("a dry run tries load, create and restore, and changes nothing") {
   TestHost host;
   REQUIRE(host.load(faulty_plugin("summing"), "sums"));
-  host.rows.put(1, 5);
-  const tree::Version version = host.rows.commit();
+  const tree::Version version = host.commit_row(1, 5);
   REQUIRE(host.caught_up("sums"));
   const std::uint64_t generation = host.reader("sums")->generation;
   const auto dry = host.swap("sums", SwapOptions{faulty_plugin("summing_next"), std::nullopt, false, true});
@@ -251,8 +242,7 @@ TEST_CASE("a dry run tries load, create and restore, and changes nothing") {
   }
   CHECK(host.reader("sums")->generation == generation);
   CHECK(host.reader("sums")->last_error == "");
-  host.rows.put(2, 5);
-  host.rows.commit();
+  host.commit_row(2, 5);
   REQUIRE(host.caught_up("sums"));
   CHECK(host.gauge("sums", "sum") == 10);
   CHECK(host.gauge("sums", "gaps") == 0);
@@ -262,8 +252,7 @@ TEST_CASE("a dry run tries load, create and restore, and changes nothing") {
 TEST_CASE("a swap without state starts from the first row, and asks the old generation for nothing") {
   TestHost host;
   REQUIRE(host.load(faulty_plugin("fails_in_save"), "sums"));
-  host.rows.put(1, 5);
-  host.rows.commit();
+  host.commit_row(1, 5);
   REQUIRE(host.caught_up("sums"));
   CHECK_FALSE(host.swap("sums", faulty_plugin("summing_next")));
   const SwapOptions without_state{faulty_plugin("summing_next"), 1h, true, false};
@@ -279,8 +268,7 @@ TEST_CASE("a swap without state starts from the first row, and asks the old gene
   // One that fails leaves the old one running.
   const SwapOptions to_bad{faulty_plugin("fails_in_start"), std::nullopt, true, false};
   CHECK_FALSE(host.swap("sums", to_bad));
-  host.rows.put(2, 5);
-  host.rows.commit();
+  host.commit_row(2, 5);
   REQUIRE(host.caught_up("sums"));
   CHECK(host.gauge("sums", "sum") == 10);
 }
@@ -288,9 +276,8 @@ TEST_CASE("a swap without state starts from the first row, and asks the old gene
 TEST_CASE("a swap without state gives up a generation that hangs: it stays mapped until it comes back") {
   TestHost host([](ReadersSpec& spec) { spec.callback_deadline = 200ms; });
   const fs::path go = host.folder.path() / "go";
-  REQUIRE(host.load(faulty_plugin("summing"), "sums", R"({"hang_until":")" + go.string() + "\"}"));
-  host.rows.put(1, 5);
-  host.rows.commit();
+  REQUIRE(host.load(faulty_plugin("summing"), "sums", hang_until(go)));
+  host.commit_row(1, 5);
   REQUIRE(eventually([&] { return host.gauge("sums", "hanging") == 1; }));
   const auto refused = host.swap("sums", faulty_plugin("summing_next"));
   REQUIRE_FALSE(refused);

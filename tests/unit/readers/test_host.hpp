@@ -30,6 +30,9 @@ namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 using namespace perch::test;
 
+/// The config with which the plugin `summing` hangs in its step until the file is there.
+inline std::string hang_until(const fs::path& file) { return R"({"hang_until":")" + file.string() + "\"}"; }
+
 class TestHost {
  public:
   explicit TestHost(const std::function<void(ReadersSpec&)>& change = {}) {
@@ -50,18 +53,22 @@ class TestHost {
   }
   Result<SwapReport> swap(const std::string& name, const fs::path& file,
                           std::optional<std::chrono::nanoseconds> probation = std::nullopt) {
-    return wait<SwapReport>([&](auto done) { manager->swap(name, {file, probation}, done); });
+    return swap(name, SwapOptions{file, probation});
   }
   Result<SwapReport> swap(const std::string& name, const SwapOptions& options) {
     return wait<SwapReport>([&](auto done) { manager->swap(name, options, done); });
   }
-  /// Does not wait for the verdict.
+  Result<SwapReport> configure(const std::string& name, const std::string& config,
+                               std::optional<std::chrono::nanoseconds> probation = std::nullopt) {
+    return wait<SwapReport>([&](auto done) { manager->configure(name, config, probation, done); });
+  }
+  /// These two do not wait for the verdict.
   std::future<Result<SwapReport>> begin_swap(const std::string& name, const fs::path& file,
                                              std::chrono::nanoseconds probation) {
-    auto promise = std::make_shared<std::promise<Result<SwapReport>>>();
-    manager->swap(name, {file, probation},
-                  [promise](Result<SwapReport> result) { promise->set_value(std::move(result)); });
-    return promise->get_future();
+    return begin<SwapReport>([&](auto done) { manager->swap(name, {file, probation}, done); });
+  }
+  std::future<Result<SwapReport>> begin_configure(const std::string& name, const std::string& config) {
+    return begin<SwapReport>([&](auto done) { manager->configure(name, config, 1h, done); });
   }
   Result<instances::ReaderStatus> accept(const std::string& name) {
     return wait<instances::ReaderStatus>([&](auto done) { manager->accept(name, done); });
@@ -89,6 +96,9 @@ class TestHost {
     const auto status = reader(name);
     return status ? status->state : "absent";
   }
+  bool becomes(const std::string& name, const std::string& wanted) const {
+    return eventually([&] { return state(name) == wanted; });
+  }
   double gauge(const std::string& name, const char* metric) const {
     const auto status = reader(name);
     return status && status->metrics.contains(metric) ? status->metrics.at(metric).value : -1;
@@ -101,6 +111,11 @@ class TestHost {
     });
   }
 
+  tree::Version commit_row(std::uint64_t id, std::int64_t amount) {
+    rows.put(id, amount);
+    return rows.commit();
+  }
+
   TemporaryFolder folder;
   ReadersSpec spec;
   tables::Catalog catalog = test_catalog();
@@ -111,10 +126,14 @@ class TestHost {
 
  private:
   template <class T>
+  static std::future<Result<T>> begin(const std::function<void(Done<T>)>& ask) {
+    auto promise = std::make_shared<std::promise<Result<T>>>();
+    ask([promise](Result<T> result) { promise->set_value(std::move(result)); });
+    return promise->get_future();
+  }
+  template <class T>
   static Result<T> wait(const std::function<void(Done<T>)>& ask) {
-    std::promise<Result<T>> promise;
-    ask([&promise](Result<T> result) { promise.set_value(std::move(result)); });
-    return promise.get_future().get();
+    return begin<T>(ask).get();
   }
 };
 

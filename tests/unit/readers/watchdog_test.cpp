@@ -28,9 +28,8 @@ TEST_CASE("a callback over its deadline is told with its stack, and again when i
   TestHost host([](ReadersSpec& spec) { spec.callback_deadline = 50ms; });
   const auto events = host.events.subscribe(64, nullptr, nullptr);
   const fs::path go = host.folder.path() / "go";
-  REQUIRE(host.load(faulty_plugin("summing"), "sums", R"({"hang_until":")" + go.string() + "\"}"));
-  host.rows.put(1, 1);
-  host.rows.commit();
+  REQUIRE(host.load(faulty_plugin("summing"), "sums", hang_until(go)));
+  host.commit_row(1, 1);
   const auto slow = wait_for(*events, "reader.slow");
   CHECK(slow["callback"] == "on_commit");
   CHECK(slow["cause"].get<std::string>().find("over its deadline of 50ms") != std::string::npos);
@@ -71,7 +70,7 @@ TEST_CASE("a version that a reader holds is told with the bytes that hang on it"
   const fs::path go = host.folder.path() / "go";
   for (std::uint64_t id = 0; id < 1000; ++id) host.rows.put(id, 1);
   const tree::Version version = host.rows.commit();
-  REQUIRE(host.load(faulty_plugin("summing"), "sums", R"({"hang_until":")" + go.string() + "\"}"));
+  REQUIRE(host.load(faulty_plugin("summing"), "sums", hang_until(go)));
   REQUIRE(eventually([&] { return host.gauge("sums", "hanging") == 1; }));
   for (int i = 0; i < 200; ++i) {
     for (std::uint64_t id = 0; id < 1000; ++id) host.rows.put(id, i);
