@@ -129,6 +129,15 @@ Result<void> ListenerLoop::listen_unix() {
 
 UniqueFd ListenerLoop::copy_socket() const { return UniqueFd(::fcntl(socket_.get(), F_DUPFD_CLOEXEC, 0)); }
 
+void ListenerLoop::own_socket_file() {
+  // One that was handed on still has the mode that the source before gave it.
+  const bool handed_on = spec_.type == SourceType::unix_socket && leaves_file_;
+  if (handed_on && ::chmod(spec_.path.c_str(), spec_.mode) != 0) {
+    spdlog::warn("source {}: {} keeps its mode: {}", spec_.name, spec_.path.string(), std::strerror(errno));
+  }
+  leaves_file_ = false;
+}
+
 bool ListenerLoop::watch(int descriptor, void* what) {
   epoll_event event{};
   event.events = EPOLLIN | EPOLLRDHUP;

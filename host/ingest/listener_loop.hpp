@@ -26,7 +26,7 @@ class ListenerLoop : public InputLoop {
   Result<void> open() override;
   void run(RowIntake& intake) override;
   UniqueFd copy_socket() const override;
-  void own_socket_file() override { leaves_file_ = false; }
+  void own_socket_file() override;
   void leave_socket_file() override { leaves_file_ = true; }
 
  private:

@@ -159,7 +159,9 @@ std::vector<std::string> FolderReaders::set_instances(ReadersSpec& spec,
   };
   for (const InstanceSpec& old : before) {
     const InstanceSpec* const now = find(spec.instances, old.name);
-    if (!now || now->plugin != old.plugin || now->spin != old.spin || now->isolation != old.isolation) {
+    InstanceSpec configured = old;  // all that a running reader can be given
+    if (now) configured.config = now->config;
+    if (!now || !(*now == configured)) {
       unload(old.name);
     } else if (now->config != old.config && lifecycle_.readers().contains(old.name)) {
       lifecycle_.configure(

@@ -2,6 +2,7 @@
 import json
 import signal
 import socket
+import stat
 import threading
 import unittest
 
@@ -92,6 +93,21 @@ class Reload(PerchTest):
         self.assertEqual([reader["name"] for reader in host.call("reader.list")["readers"]], ["other"])
         kept.sendall(ndjson([trade(100)]))
         eventually(lambda: host.rows("trades") == 23, "the last source goes on")
+
+    def test_a_listener_that_changes_takes_its_socket_on_with_its_new_mode(self):
+        self.config["sources"][0]["mode"] = "0600"
+        host = self.start(self.config)
+        feed = self.send("a", [trade(i) for i in range(10)])
+        eventually(lambda: host.rows("trades") == 10, "the first rows")
+        before = self.path.stat()
+        self.config["sources"][0]["mode"] = "0666"
+        self.assertEqual(self.reload(host)["changed_sources"], ["a"])
+        after = self.path.stat()
+        self.assertEqual((after.st_ino, stat.S_IMODE(before.st_mode), stat.S_IMODE(after.st_mode)),
+                         (before.st_ino, 0o600, 0o666))
+        self.send("a", [trade(99)])
+        eventually(lambda: host.rows("trades") == 11, "a row through the same socket")
+        feed.close()
 
     def test_what_cannot_change_is_refused_as_a_whole(self):
         host = self.start(self.config)
