@@ -3,38 +3,17 @@
 #include <grp.h>
 #include <sys/un.h>
 
-#include <charconv>
+#include <functional>
 #include <optional>
 
+#include "config/field_kinds.hpp"
 #include "config/sections.hpp"
 
 namespace perch {
 namespace {
 
 using namespace std::chrono_literals;
-
-void read_host(ObjectReader& root, Config& config, ConfigProblem& problem) {
-  ObjectReader host(root.object("host"), "host", "host", problem);
-  if (host.has("name")) config.name = host.name("name");
-  config.run_dir = host.path("run_dir", "run");
-  ObjectReader log(host.object("log"), host.place("log"), "log", problem);
-  config.log_level = log.choice("level", {"info", "trace", "debug", "warn", "error", "off"});
-}
-
-void read_arena(ObjectReader& root, Config& config, ConfigProblem& problem) {
-  ObjectReader arena(root.object("arena"), "arena", "arena", problem);
-  constexpr std::uint64_t reach_bytes = std::uint64_t{256} << 30;  // what a tree reference can reach
-  config.store.arena_bytes =
-      arena.size("size", config.store.arena_bytes, std::uint64_t{16} << 20, reach_bytes);
-}
-
-void read_commit(ObjectReader& root, Config& config, ConfigProblem& problem) {
-  ObjectReader commit(root.object("commit"), "commit", "commit", problem);
-  auto& ingest = config.ingest;
-  ingest.commit_max_rows =
-      static_cast<std::uint32_t>(commit.integer("max_rows", ingest.commit_max_rows, 1, 1'000'000));
-  ingest.commit_max_delay = commit.duration("max_delay", ingest.commit_max_delay, 0s, 1h);
-}
+using enum ReloadRule;
 
 std::optional<gid_t> find_group(const std::string& name) {
   group found{};
@@ -44,59 +23,112 @@ std::optional<gid_t> find_group(const std::string& name) {
   return result != nullptr ? std::optional(found.gr_gid) : std::nullopt;
 }
 
-void read_groups(ObjectReader& control, Config& config, ConfigProblem& problem) {
+void read_groups(ObjectReader& control, Reading& reading, ControlSpec& spec) {
   constexpr std::size_t groups_max = 16;
+  ConfigProblem& problem = reading.problem;
   const auto elements = control.elements("groups");
   if (elements.size() > groups_max)
     problem.report(control.place("groups"), "more than " + std::to_string(groups_max) + " groups");
   for (const ConfigJson* element : elements) {
-    const std::string place = join_place(control.place("groups"), config.control.groups.size());
+    const std::string place = join_place(control.place("groups"), spec.groups.size());
     if (!element->is_string()) return problem.report(place, "must be the name of a group");
     const auto name = element->get<std::string>();
     const auto id = find_group(name);
     if (!id) return problem.report(place, "this system has no group \"" + name + "\"");
-    config.control.groups.emplace_back(name, *id);
+    spec.groups.emplace_back(name, *id);
   }
 }
 
-void read_control(ObjectReader& root, Config& config, ConfigProblem& problem) {
-  ObjectReader control(root.object("control"), "control", "control", problem);
-  config.control.socket = control.has("socket") ? control.path("socket", "") : config.run_dir / "perch.sock";
-  if (config.control.socket.native().size() >= sizeof(sockaddr_un{}.sun_path)) {
-    problem.report(control.has("socket") ? control.place("socket") : "host.run_dir",
-                   config.control.socket.string() + " is too long for a socket: " +
-                       std::to_string(sizeof(sockaddr_un{}.sun_path) - 1) + " bytes at most");
+void read_socket(ObjectReader& control, Reading& reading, ControlSpec& spec) {
+  const bool given = control.has("socket");
+  spec.socket = given ? control.path("socket", "") : reading.config.run_dir / "perch.sock";
+  if (spec.socket.native().size() >= sizeof(sockaddr_un{}.sun_path)) {
+    reading.problem.report(given ? control.place("socket") : "host.run_dir",
+                           spec.socket.string() + " is too long for a socket: " +
+                               std::to_string(sizeof(sockaddr_un{}.sun_path) - 1) + " bytes at most");
   }
-  read_groups(control, config, problem);
-  config.control.others_may_look = control.choice("others", {"look", "nothing"}) == "look";
-  const std::string mode = control.text("mode", "0660");
-  const auto parsed = parse_file_mode(mode);
-  if (!parsed) problem.report(control.place("mode"), parsed.error().message);
-  config.control.mode = parsed.value_or(config.control.mode);
 }
 
 }  // namespace
 
-Result<unsigned> parse_file_mode(const std::string& text) {
-  unsigned mode = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), mode, 8);
-  if (error == std::errc{} && end == text.data() + text.size() && mode <= 0777) return mode;
-  return fail(ErrorKind::usage, "\"" + text + "\" is no file mode; write octal digits such as \"0660\"");
+const Section<Config>& log_section() {
+  static const Section<Config> section("log", {
+                                                  choice_field("level", &Config::log_level,
+                                                               {{"info", "info"},
+                                                                {"trace", "trace"},
+                                                                {"debug", "debug"},
+                                                                {"warn", "warn"},
+                                                                {"error", "error"},
+                                                                {"off", "off"}},
+                                                               sets_log_level),
+                                              });
+  return section;
+}
+
+const Section<Config>& host_section() {
+  static const Section<Config> section("host",
+                                       {
+                                           name_field("name", &Config::name, fixed),
+                                           path_field("run_dir", &Config::run_dir, fixed, "run"),
+                                           object_field<Config>("log", std::identity{}, log_section()),
+                                       });
+  return section;
+}
+
+const Section<tree::StoreOptions>& arena_section() {
+  constexpr std::uint64_t reach_bytes = std::uint64_t{256} << 30;  // what a tree reference can reach
+  static const Section<tree::StoreOptions> section(
+      "arena",
+      {size_field("size", &tree::StoreOptions::arena_bytes, std::uint64_t{16} << 20, reach_bytes, fixed)});
+  return section;
+}
+
+const Section<ingest::IngestSpec>& commit_section() {
+  using Spec = ingest::IngestSpec;
+  static const Section<Spec> section(
+      "commit", {
+                    integer_field("max_rows", &Spec::commit_max_rows, 1, 1'000'000, sets_commit),
+                    duration_field("max_delay", &Spec::commit_max_delay, 0s, 1h, sets_commit),
+                });
+  return section;
+}
+
+const Section<ControlSpec>& control_section() {
+  using Spec = ControlSpec;
+  static const Section<Spec> section(
+      "control",
+      {
+          member_field("socket", &Spec::socket, fixed, read_socket, show_member(&Spec::socket, show_path)),
+          file_mode_field("mode", &Spec::mode, fixed),
+          member_field("groups", &Spec::groups, fixed, read_groups),
+          choice_field("others", &Spec::others_may_look, {{"look", true}, {"nothing", false}}, fixed),
+      });
+  return section;
+}
+
+const Section<Config>& config_section() {
+  const auto sources = [](auto& config) -> auto& { return config.ingest.sources; };
+  static const Section<Config> section(
+      "config", {
+                    object_field<Config>("host", std::identity{}, host_section()),
+                    object_field<Config>("arena", &Config::store, arena_section()),
+                    object_field<Config>("commit", &Config::ingest, commit_section()),
+                    tables_field(),
+                    named_list_field<Config>("sources", sources, source_section(),
+                                             {tree::sources_max, "sources"}, restarts_source),
+                    object_field<Config>("readers", &Config::readers, readers_section()),
+                    object_field<Config>("control", &Config::control, control_section()),
+                });
+  return section;
 }
 
 Result<Config> read_config(const std::filesystem::path& file, const std::filesystem::path& program_folder) {
   const auto document = read_config_document(file);
   if (!document) return fail(document.error());
   ConfigProblem problem(file);
-  ObjectReader root(&*document, "", "config", problem);
   Config config;
-  read_host(root, config, problem);
-  read_arena(root, config, problem);
-  read_commit(root, config, problem);
-  config.tables = read_tables(root, problem);
-  config.ingest.sources = read_sources(root, config.tables, program_folder, problem);
-  config.readers = read_readers(root, problem);
-  read_control(root, config, problem);
+  Reading reading{problem, program_folder, config};
+  config_section().read(&*document, "", reading, config);
   if (problem.found()) return fail(problem.error());
 
   config.ingest.reject_log = config.run_dir / "rejects.ndjson";

@@ -1,34 +1,23 @@
 #include "config/names.hpp"
 
+#include "config/sections.hpp"
+
 namespace perch {
+namespace {
+
+template <class... Specs>
+std::map<std::string, std::vector<std::string>> names_of(const Section<Specs>&... sections) {
+  return {{sections.kind(), sections.names()}...};
+}
+
+}  // namespace
 
 const std::map<std::string, std::vector<std::string>>& config_names() {
-  static const std::map<std::string, std::vector<std::string>> names{
-      {"config", {"host", "arena", "commit", "tables", "sources", "readers", "control"}},
-      {"host", {"name", "run_dir", "log"}},
-      {"log", {"level"}},
-      {"arena", {"size"}},
-      {"commit", {"max_rows", "max_delay"}},
-      {"table", {"key", "value", "retain", "rollup"}},
-      {"field", {"name", "type"}},
-      {"retain", {"rows", "age", "by", "per"}},
-      {"rollup", {"of", "group", "aggregate"}},
-      {"bucket", {"bucket", "every"}},
-      {"source",
-       {"name", "type", "command", "path", "follow", "restart", "restart_delay_min", "restart_delay_max",
-        "listen", "connections_max", "mode", "spin", "format", "csv", "table", "when", "map", "feeds"}},
-      {"csv", {"separator", "quote", "columns", "header"}},
-      {"feed", {"table", "when", "map"}},
-      {"member", {"from", "default", "unit", "quoted", "value"}},
-      {"readers",
-       {"folder", "isolation", "probation", "checkpoint", "callback_deadline", "retain_warning", "retain_max",
-        "sandbox", "trial", "restart", "instances"}},
-      {"sandbox", {"enabled", "read", "write", "memory", "cpu", "files"}},
-      {"trial", {"steps", "time"}},
-      {"reader_restart", {"delay_min", "delay_max", "limit", "window"}},
-      {"instance", {"name", "plugin", "config", "spin", "isolation"}},
-      {"control", {"socket", "mode", "groups", "others"}},
-  };
+  static const auto names = names_of(
+      config_section(), host_section(), log_section(), arena_section(), commit_section(), control_section(),
+      table_section(), field_section(), retain_section(), rollup_section(), bucket_section(),
+      source_section(), csv_section(), feed_section(), member_section(), readers_section(), sandbox_section(),
+      trial_section(), reader_restart_section(), instance_section());
   return names;
 }
 

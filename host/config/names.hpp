@@ -1,5 +1,5 @@
-// The names that a config may use, per kind of object. config/perch.schema.json says the same (a test
-// compares).
+// The names that a config may use, per kind of object, as the sections have them. config/perch.schema.json
+// says the same (a test compares).
 #pragma once
 
 #include <map>

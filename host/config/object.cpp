@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <cctype>
+#include <charconv>
 
 #include "base/assert.hpp"
 #include "base/nearest_name.hpp"
 #include "base/units.hpp"
-#include "config/names.hpp"
 
 namespace perch {
 namespace {
@@ -52,12 +52,9 @@ std::string suggest(std::string_view name, std::string_view what, const std::vec
   return text + ")";
 }
 
-ObjectReader::ObjectReader(const ConfigJson* object, std::string place, std::string_view kind,
+ObjectReader::ObjectReader(const ConfigJson* object, std::string place, const std::vector<std::string>& names,
                            ConfigProblem& problem)
-    : object_(object),
-      place_(std::move(place)),
-      names_(config_names().at(std::string(kind))),
-      problem_(problem) {
+    : object_(object), place_(std::move(place)), names_(names), problem_(problem) {
   if (object_ == nullptr) return;
   if (!object_->is_object()) {
     problem_.report(place_, "must be an object, not " + found_instead(*object_));
@@ -73,7 +70,7 @@ ObjectReader::ObjectReader(const ConfigJson* object, std::string place, std::str
 
 const ConfigJson* ObjectReader::find(std::string_view name) const {
   PERCH_ASSERT(std::find(names_.begin(), names_.end(), name) != names_.end(),
-               "a name missing in config_names()");
+               "a name that its section does not have");
   if (object_ == nullptr || problem_.found()) return nullptr;
   const auto member = object_->find(std::string(name));
   return member == object_->end() ? nullptr : &*member;
@@ -170,6 +167,16 @@ std::uint64_t ObjectReader::size(std::string_view name, std::uint64_t fallback, 
                                      format_size(*parsed));
   }
   return *parsed;
+}
+
+unsigned ObjectReader::file_mode(std::string_view name, unsigned fallback) {
+  if (!has(name)) return fallback;
+  const std::string text = this->text(name, "");
+  unsigned mode = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), mode, 8);
+  if (error == std::errc{} && end == text.data() + text.size() && mode <= 0777) return mode;
+  problem_.report(place(name), in_quotes(text) + " is no file mode; write octal digits such as \"0660\"");
+  return fallback;
 }
 
 std::vector<std::string> ObjectReader::texts(std::string_view name) {

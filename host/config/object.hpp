@@ -34,16 +34,20 @@ class ConfigProblem {
 std::string suggest(std::string_view name, std::string_view what, const std::vector<std::string>& valid);
 
 /// Once a problem was reported, here or elsewhere, values are defaults: readers go on without looking and the
-/// caller asks ConfigProblem at the end. References to the document and the problem must outlive this.
+/// caller asks ConfigProblem at the end. References to the document, the
+/// names and the problem must outlive this.
 class ObjectReader {
  public:
-  /// `object` null: left out, every member is absent. `kind`: an entry of config_names(); any other member is
-  /// reported, as is a value that is no object.
-  ObjectReader(const ConfigJson* object, std::string place, std::string_view kind, ConfigProblem& problem);
+  /// `object` null: left out, every member is absent. A member that is none of `names` is reported, as is a
+  /// value that is no object.
+  ObjectReader(const ConfigJson* object, std::string place, const std::vector<std::string>& names,
+               ConfigProblem& problem);
 
   const std::string& place() const noexcept { return place_; }
   std::string place(std::string_view name) const { return join_place(place_, name); }
   bool has(std::string_view name) const { return find(name) != nullptr; }
+  /// The member of whatever type, null when absent.
+  const ConfigJson* find(std::string_view name) const;
   /// Reports the member when it is missing.
   void require(std::string_view name);
   /// Reports the member when it is there, since `why` it makes no sense.
@@ -53,13 +57,15 @@ class ObjectReader {
   std::string text(std::string_view name, std::string_view fallback);
   /// A name for people and commands: [A-Za-z_][A-Za-z0-9_.-]{0,63}. Required.
   std::string name(std::string_view name);
-  /// One of `choices`; the first is the fallback.
+  /// One of `choices`, of which the first is the fallback.
   std::string choice(std::string_view name, const std::vector<std::string>& choices);
   bool flag(std::string_view name, bool fallback);
   std::uint64_t integer(std::string_view name, std::uint64_t fallback, std::uint64_t min, std::uint64_t max);
   std::chrono::nanoseconds duration(std::string_view name, std::chrono::nanoseconds fallback,
                                     std::chrono::nanoseconds min, std::chrono::nanoseconds max);
   std::uint64_t size(std::string_view name, std::uint64_t fallback, std::uint64_t min, std::uint64_t max);
+  /// "0660"
+  unsigned file_mode(std::string_view name, unsigned fallback);
   std::vector<std::string> texts(std::string_view name);
   /// A path; relative ones are relative to the config file. Absent: the fallback, resolved likewise; "" stays
   /// "".
@@ -71,7 +77,6 @@ class ObjectReader {
   std::vector<const ConfigJson*> elements(std::string_view name);
 
  private:
-  const ConfigJson* find(std::string_view name) const;
   /// find, and the value's type checked: `expected` is what to write, for people.
   const ConfigJson* find_typed(std::string_view name, bool (*is_type)(const ConfigJson&),
                                std::string_view expected);

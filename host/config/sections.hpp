@@ -1,35 +1,36 @@
-// The config's larger sections, each read by a function of its own.
+// The config's sections: all tables of names.
 #pragma once
 
-#include <filesystem>
-#include <string>
-#include <vector>
-
-#include "config/object.hpp"
-#include "ingest/ingest.hpp"
-#include "readers/readers_spec.hpp"
-#include "tables/catalog.hpp"
+#include "config/field.hpp"
 
 namespace perch {
 
-std::vector<tables::TableSpec> read_tables(ObjectReader& root, ConfigProblem& problem);
+/// The whole file.
+const Section<Config>& config_section();
+const Section<Config>& host_section();
+const Section<Config>& log_section();
+const Section<tree::StoreOptions>& arena_section();
+const Section<ingest::IngestSpec>& commit_section();
+const Section<ControlSpec>& control_section();
 
-/// `program_folder`: see find_program.
-std::vector<ingest::SourceSpec> read_sources(ObjectReader& root, const std::vector<tables::TableSpec>& tables,
-                                             const std::filesystem::path& program_folder,
-                                             ConfigProblem& problem);
+const Section<tables::TableSpec>& table_section();
+const Section<tables::FieldSpec>& field_section();
+const Section<tables::RetainSpec>& retain_section();
+const Section<tables::RollupSpec>& rollup_section();
+const Section<tables::GroupSpec>& bucket_section();
 
-/// All but the files and folders that follow from run_dir.
-readers::ReadersSpec read_readers(ObjectReader& root, ConfigProblem& problem);
+const Section<ingest::SourceSpec>& source_section();
+const Section<rows::CsvSpec>& csv_section();
+const Section<rows::FeedSpec>& feed_section();
+const Section<rows::MemberSpec>& member_section();
 
-/// "0660". Errors say how to write it.
-Result<unsigned> parse_file_mode(const std::string& text);
+const Section<readers::ReadersSpec>& readers_section();
+const Section<instances::SandboxSpec>& sandbox_section();
+const Section<instances::TrialSpec>& trial_section();
+const Section<readers::RestartSpec>& reader_restart_section();
+const Section<readers::InstanceSpec>& instance_section();
 
-/// The file that a source's command means. Absolute: itself; with a slash: relative to `config_folder`; else
-/// the first executable of that name in `program_folder` and the folders of PATH. Errors: none there, not
-/// executable.
-Result<std::filesystem::path> find_program(const std::string& program,
-                                           const std::filesystem::path& config_folder,
-                                           const std::filesystem::path& program_folder);
+/// "tables", an object of tables by name.
+Field<Config> tables_field();
 
 }  // namespace perch

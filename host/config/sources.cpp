@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <sstream>
 
+#include "config/field_kinds.hpp"
 #include "config/sections.hpp"
 #include "ingest/listener_loop.hpp"
 #include "rows/mapping.hpp"
@@ -13,153 +14,134 @@ namespace perch {
 namespace {
 
 using namespace std::chrono_literals;
+using enum ReloadRule;
 namespace fs = std::filesystem;
+using ingest::SourceSpec;
+using ingest::SourceType;
+
+/// The last one of those that are read.
+const SourceSpec& source_at_hand(const Reading& reading) { return reading.config.ingest.sources.back(); }
 
 bool is_program(const fs::path& path) {
   std::error_code ignored;
   return fs::is_regular_file(path, ignored) && ::access(path.c_str(), X_OK) == 0;
 }
 
-void forbid_file(ObjectReader& source) {
-  source.forbid("path", "only sources of type \"file\" have a path");
-  source.forbid("follow", "only sources of type \"file\" can be followed");
+/// The file that a command means. Absolute: itself; with a slash: relative to `config_folder`; else the first
+/// executable of that name in `program_folder` and the folders of PATH. Errors: none there, not executable.
+Result<fs::path> find_program(const std::string& program, const fs::path& config_folder,
+                              const fs::path& program_folder) {
+  if (program.empty()) return fail(ErrorKind::usage, "must not be empty");
+  if (program.find('/') != std::string::npos) {
+    const fs::path path = (config_folder / program).lexically_normal();
+    if (is_program(path)) return path;
+    std::error_code ignored;
+    return fail(ErrorKind::usage, fs::exists(path, ignored) ? path.string() + " is not executable"
+                                                            : "no program " + path.string());
+  }
+  if (is_program(program_folder / program)) return program_folder / program;
+  const char* folders = std::getenv("PATH");
+  std::istringstream list(folders == nullptr ? "" : folders);
+  for (std::string folder; std::getline(list, folder, ':');) {
+    // An empty entry means the current folder to a shell; a host's working folder is an accident: left out.
+    if (!folder.empty() && is_program(fs::path(folder) / program))
+      return fs::absolute(fs::path(folder) / program);
+  }
+  return fail(ErrorKind::usage, "no program \"" + program + "\" in " + program_folder.string() + " or PATH");
 }
 
-void read_exec(ObjectReader& source, const fs::path& program_folder, ingest::SourceSpec& spec,
-               ConfigProblem& problem) {
-  source.require("command");
-  forbid_file(source);
+// ---- Which names a source may have
+
+bool is_exec(ObjectReader&, const Reading&, const SourceSpec& spec) { return spec.type == SourceType::exec; }
+bool is_file(ObjectReader&, const Reading&, const SourceSpec& spec) { return spec.type == SourceType::file; }
+bool is_unix(ObjectReader&, const Reading&, const SourceSpec& spec) {
+  return spec.type == SourceType::unix_socket;
+}
+bool listens(ObjectReader&, const Reading&, const SourceSpec& spec) {
+  return spec.type == SourceType::tcp || spec.type == SourceType::unix_socket;
+}
+bool is_csv(ObjectReader&, const Reading&, const SourceSpec& spec) {
+  return spec.format == rows::Format::csv;
+}
+
+bool has_no_value(ObjectReader& member, const Reading&, const rows::MemberSpec&) {
+  return !member.has("value");
+}
+bool is_ndjson_member(ObjectReader&, const Reading& reading, const rows::MemberSpec&) {
+  return source_at_hand(reading).format == rows::Format::ndjson;
+}
+bool is_mapped_feed(ObjectReader&, const Reading& reading, const rows::FeedSpec&) {
+  return source_at_hand(reading).format != rows::Format::binary;
+}
+
+constexpr const char* only_exec = "only sources of type \"exec\" run a command";
+constexpr const char* no_names_beside_value = "\"value\" comes from the source itself";
+constexpr const char* no_map_of_binary = "binary rows are the table's own records";
+
+// ---- Fields that are read in a way of their own
+
+void read_command(ObjectReader& source, Reading& reading, SourceSpec& spec) {
   spec.command = source.texts("command");
-  if (problem.found()) return;
-  if (spec.command.empty()) {
-    problem.report(source.place("command"), "must be a program and its arguments");
-    return;
-  }
-  const auto program =
-      find_program(spec.command.front(), fs::absolute(problem.file()).parent_path(), program_folder);
-  if (program) {
-    spec.command.front() = program->string();
-  } else {
-    problem.report(join_place(source.place("command"), 0), program.error().message);
-  }
-
-  spec.restart = source.choice("restart", {"always", "never"}) == "always";
-  spec.restart_delay_min = source.duration("restart_delay_min", spec.restart_delay_min, 1ms, 1h);
-  spec.restart_delay_max = source.duration(
-      "restart_delay_max", std::max(spec.restart_delay_max, spec.restart_delay_min), 1ms, 24h);
-  if (spec.restart_delay_max < spec.restart_delay_min) {
-    problem.report(source.place("restart_delay_max"), "must not be shorter than restart_delay_min");
-  }
+  if (reading.problem.found()) return;
+  if (spec.command.empty())
+    return reading.problem.report(source.place("command"), "must be a program and its arguments");
+  const auto folder = fs::absolute(reading.problem.file()).parent_path();
+  const auto program = find_program(spec.command.front(), folder, reading.program_folder);
+  if (!program)
+    return reading.problem.report(join_place(source.place("command"), 0), program.error().message);
+  spec.command.front() = program->string();
 }
 
-void forbid_command(ObjectReader& source) {
-  for (const char* name : {"command", "restart", "restart_delay_min", "restart_delay_max"}) {
-    source.forbid(name, "only sources of type \"exec\" run a command");
-  }
-}
-
-void forbid_listening(ObjectReader& source) {
-  source.forbid("listen", "only sources of type \"tcp\" and \"unix\" listen");
-  source.forbid("connections_max", "only sources of type \"tcp\" and \"unix\" have connections");
-  source.forbid("mode", "only sources of type \"unix\" have a socket's file");
-}
-
-void read_file(ObjectReader& source, ingest::SourceSpec& spec, ConfigProblem& problem) {
-  source.require("path");
-  forbid_command(source);
-  spec.path = source.path("path", "");
-  spec.follow = source.flag("follow", false);
-  if (problem.found() || spec.follow) return;  // a followed file may come later
-  std::error_code ignored;
-  if (!fs::exists(spec.path, ignored)) {
-    problem.report(source.place("path"),
-                   "no file " + spec.path.string() + " (\"follow\": true would wait for it)");
-  } else if (fs::is_directory(spec.path, ignored)) {
-    problem.report(source.place("path"), spec.path.string() + " is a folder");
-  }
-}
-
-void read_listener(ObjectReader& source, ingest::SourceSpec& spec, ConfigProblem& problem) {
-  source.require("listen");
-  forbid_command(source);
-  forbid_file(source);
-  spec.connections_max =
-      static_cast<std::uint32_t>(source.integer("connections_max", spec.connections_max, 1, 10'000));
-  if (spec.type == ingest::SourceType::tcp) {
-    source.forbid("mode", "only sources of type \"unix\" have a socket's file");
+void read_listen(ObjectReader& source, Reading& reading, SourceSpec& spec) {
+  if (spec.type == SourceType::tcp) {
     spec.address = source.text("listen", "");
     const auto address = ingest::parse_tcp_address(spec.address);
-    if (!problem.found() && !address) problem.report(source.place("listen"), address.error().message);
+    if (!address) reading.problem.report(source.place("listen"), address.error().message);
     return;
   }
   spec.path = source.path("listen", "");
   if (spec.path.native().size() >= sizeof(sockaddr_un{}.sun_path)) {
-    problem.report(source.place("listen"), spec.path.string() + " is too long for a socket: " +
-                                               std::to_string(sizeof(sockaddr_un{}.sun_path) - 1) +
-                                               " bytes at most");
+    reading.problem.report(source.place("listen"), spec.path.string() + " is too long for a socket: " +
+                                                       std::to_string(sizeof(sockaddr_un{}.sun_path) - 1) +
+                                                       " bytes at most");
   }
-  const std::string mode = source.text("mode", "0660");
-  const auto parsed = parse_file_mode(mode);
-  if (!parsed) problem.report(source.place("mode"), parsed.error().message);
-  spec.mode = parsed.value_or(0660);
 }
 
-void read_type(ObjectReader& source, const fs::path& program_folder, ingest::SourceSpec& spec,
-               ConfigProblem& problem) {
-  source.require("type");
-  const std::string type = source.choice("type", {"exec", "file", "stdin", "tcp", "unix"});
-  if (problem.found()) return;
-  if (type == "exec") {
-    spec.type = ingest::SourceType::exec;
-    forbid_listening(source);
-    read_exec(source, program_folder, spec, problem);
-  } else if (type == "file") {
-    spec.type = ingest::SourceType::file;
-    forbid_listening(source);
-    read_file(source, spec, problem);
-  } else if (type == "stdin") {
-    spec.type = ingest::SourceType::standard_input;
-    forbid_listening(source);
-    forbid_command(source);
-    forbid_file(source);
-  } else {
-    spec.type = type == "tcp" ? ingest::SourceType::tcp : ingest::SourceType::unix_socket;
-    read_listener(source, spec, problem);
-  }
+Field<SourceSpec> listen_field() {
+  const auto same = [](const SourceSpec& one, const SourceSpec& other) {
+    return one.address == other.address && one.path == other.path;
+  };
+  return {"listen", read_listen,
+          compare_value<SourceSpec>("listen", restarts_source, same, show_nothing<SourceSpec>())};
 }
 
 /// A separator or quote: one character, a tab as "\t".
-char read_character(ObjectReader& csv, std::string_view name, char fallback, ConfigProblem& problem) {
-  if (!csv.has(name)) return fallback;
+void read_character(ObjectReader& csv, std::string_view name, Reading& reading, char& character) {
+  if (!csv.has(name)) return;
   const std::string text = csv.text(name, "");
-  if (text == "none" && name == "quote") return '\0';
-  if (text.size() == 1 && text[0] != '\n' && text[0] != '\r') return text[0];
-  if (!problem.found()) {
-    problem.report(csv.place(name), name == "quote" ? "must be one character, or \"none\""
-                                                    : "must be one character, such as \";\" or \"\\t\"");
+  if (text == "none" && name == "quote") {
+    character = '\0';
+  } else if (text.size() == 1 && text[0] != '\n' && text[0] != '\r') {
+    character = text[0];
+  } else {
+    reading.problem.report(csv.place(name), name == "quote"
+                                                ? "must be one character, or \"none\""
+                                                : "must be one character, such as \";\" or \"\\t\"");
   }
-  return fallback;
 }
 
-void read_format(ObjectReader& source, ingest::SourceSpec& spec, ConfigProblem& problem) {
-  const std::string format = source.choice("format", {"ndjson", "csv", "binary"});
-  spec.format = format == "csv"      ? rows::Format::csv
-                : format == "binary" ? rows::Format::binary
-                                     : rows::Format::ndjson;
-  if (format != "csv") {
-    source.forbid("csv", "only sources of format \"csv\" have columns");
-    return;
-  }
-  const ConfigJson* given = source.object("csv");
-  if (given == nullptr) return;
-  ObjectReader csv(given, source.place("csv"), "csv", problem);
-  spec.csv.separator = read_character(csv, "separator", spec.csv.separator, problem);
-  spec.csv.quote = read_character(csv, "quote", spec.csv.quote, problem);
-  spec.csv.columns = csv.texts("columns");
-  spec.csv.header = csv.flag("header", spec.csv.columns.empty());
-  if (spec.csv.columns.empty() && !spec.csv.header)
-    problem.report(csv.place("header"), "without a header the \"columns\" have to be given");
-  if (spec.csv.separator == spec.csv.quote) problem.report(csv.place("quote"), "is the separator as well");
+Field<rows::CsvSpec> character_field(const std::string& name, char rows::CsvSpec::*member) {
+  return member_field(name, member, restarts_source,
+                      [name, member](ObjectReader& csv, Reading& reading, rows::CsvSpec& spec) {
+                        read_character(csv, name, reading, spec.*member);
+                      });
+}
+
+void check_csv(ObjectReader& csv, Reading& reading, rows::CsvSpec& spec) {
+  if (!csv.has("header")) spec.header = spec.columns.empty();
+  if (spec.columns.empty() && !spec.header)
+    reading.problem.report(csv.place("header"), "without a header the \"columns\" have to be given");
+  if (spec.separator == spec.quote) reading.problem.report(csv.place("quote"), "is the separator as well");
 }
 
 /// "data.price", or its steps one by one: [ "a.b", "price" ]. A column's name is taken whole.
@@ -185,159 +167,225 @@ std::vector<std::string> read_path(const ConfigJson& value, const std::string& p
   return path;
 }
 
-rows::MemberSpec read_member(const ConfigJson& value, const std::string& place, rows::Format format,
-                             ConfigProblem& problem) {
-  rows::MemberSpec spec;
-  if (!value.is_object()) {
-    spec.path = read_path(value, place, format, problem);
-    return spec;
-  }
-  ObjectReader member(&value, place, "member", problem);
-  if (member.has("value")) {
-    for (const char* name : {"from", "default", "unit", "quoted"})
-      member.forbid(name, "\"value\" comes from the source itself");
-    spec.origin = member.choice("value", {"sequence", "arrival"}) == "sequence" ? rows::Origin::sequence
-                                                                                : rows::Origin::arrival;
-    return spec;
-  }
-  if (value.contains("from")) spec.path = read_path(value.at("from"), member.place("from"), format, problem);
-  if (value.contains("default")) spec.fallback = value.at("default").dump();
-  const std::string unit = member.choice("unit", {"ns", "us", "ms", "s"});
-  spec.unit = unit == "us"   ? rows::TimeUnit::us
-              : unit == "ms" ? rows::TimeUnit::ms
-              : unit == "s"  ? rows::TimeUnit::s
-                             : rows::TimeUnit::ns;
-  if (format != rows::Format::ndjson) member.forbid("quoted", "in CSV every value is a text");
-  spec.quoted = member.flag("quoted", false);
-  return spec;
+void read_from(ObjectReader& member, Reading& reading, rows::MemberSpec& spec) {
+  if (const ConfigJson* from = member.find("from"))
+    spec.path = read_path(*from, member.place("from"), source_at_hand(reading).format, reading.problem);
 }
 
-/// "table", "when" and "map" of a source, or of one of its "feeds".
-rows::FeedSpec read_feed(ObjectReader& object, rows::Format format, ConfigProblem& problem) {
-  rows::FeedSpec feed;
-  object.require("table");
-  feed.table = object.text("table", "");
-  if (format == rows::Format::binary) {
-    object.forbid("map", "binary rows are the table's own records");
-    object.forbid("when", "binary rows are the table's own records");
+void read_default(ObjectReader& member, Reading&, rows::MemberSpec& spec) {
+  if (const ConfigJson* fallback = member.find("default")) spec.fallback = fallback->dump();
+}
+
+void read_when(ObjectReader& feed, Reading& reading, rows::FeedSpec& spec) {
+  const ConfigJson* when = feed.object("when");
+  if (when == nullptr) return;
+  for (const auto& [path, value] : when->items()) {
+    const std::string place = join_place(feed.place("when"), path);
+    if (value.is_structured())
+      reading.problem.report(place, "must be a string, a number, true, false or null");
+    spec.when.push_back(
+        {read_path(path, place, source_at_hand(reading).format, reading.problem), value.dump()});
   }
-  if (const ConfigJson* when = object.object("when")) {
-    for (const auto& [path, value] : when->items()) {
-      const std::string place = join_place(object.place("when"), path);
-      if (value.is_structured()) problem.report(place, "must be a string, a number, true, false or null");
-      feed.when.push_back({read_path(path, place, format, problem), value.dump()});
+}
+
+/// A field's value is a member's object, or nothing but the path.
+void read_map(ObjectReader& feed, Reading& reading, rows::FeedSpec& spec) {
+  const ConfigJson* map = feed.object("map");
+  if (map == nullptr) return;
+  for (const auto& [name, value] : map->items()) {
+    const std::string place = join_place(feed.place("map"), name);
+    rows::MemberSpec& member = spec.map.emplace_back(name, rows::MemberSpec{}).second;
+    if (value.is_object()) {
+      member_section().read(&value, place, reading, member);
+    } else {
+      member.path = read_path(value, place, source_at_hand(reading).format, reading.problem);
     }
   }
-  if (const ConfigJson* map = object.object("map")) {
-    for (const auto& [field, value] : map->items())
-      feed.map.emplace_back(field,
-                            read_member(value, join_place(object.place("map"), field), format, problem));
-  }
-  return feed;
 }
 
-void check_feed(const rows::FeedSpec& feed, const std::string& place, const tables::Catalog& catalog,
-                ConfigProblem& problem) {
-  if (problem.found()) return;
+Field<rows::FeedSpec> map_field() {
+  using Spec = rows::FeedSpec;
+  const auto same = [](const Spec& one, const Spec& other) {
+    return std::equal(one.map.begin(), one.map.end(), other.map.begin(), other.map.end(),
+                      [](const auto& a, const auto& b) {
+                        return a.first == b.first && member_section().same(a.second, b.second);
+                      });
+  };
+  return {"map", read_map, compare_value<Spec>("map", restarts_source, same, show_nothing<Spec>())};
+}
+
+void check_feed(const rows::FeedSpec& feed, const std::string& place, Reading& reading) {
+  const tables::Catalog& catalog = *reading.catalog;
   if (!catalog.find(feed.table)) {
     std::vector<std::string> names;
     for (const auto& table : catalog.tables()) names.push_back(table->name());
-    problem.report(join_place(place, "table"),
-                   "no table \"" + feed.table + "\"" + suggest(feed.table, "tables", names));
+    reading.problem.report(join_place(place, "table"),
+                           "no table \"" + feed.table + "\"" + suggest(feed.table, "tables", names));
     return;
   }
   const auto mapping = rows::Mapping::make({feed}, catalog);
   if (mapping) return;
   const bool of_map = mapping.error().message.starts_with("map.");
-  problem.report(of_map ? place : join_place(place, "table"), mapping.error().message);
+  reading.problem.report(of_map ? place : join_place(place, "table"), mapping.error().message);
 }
 
-void read_feeds(ObjectReader& source, const tables::Catalog& catalog, ingest::SourceSpec& spec,
-                ConfigProblem& problem) {
+/// Without "feeds" the source has the names of its one feed itself.
+void read_feeds(ObjectReader& source, Reading& reading, SourceSpec& spec) {
   constexpr std::size_t feeds_max = 64;
   if (!source.has("feeds")) {
-    spec.feeds.push_back(read_feed(source, spec.format, problem));
-    check_feed(spec.feeds.back(), source.place(), catalog, problem);
+    feed_section().read_members(source, reading, spec.feeds.emplace_back());
     return;
   }
-  for (const char* name : {"table", "when", "map"})
+  for (const std::string& name : feed_section().names())
     source.forbid(name, "with \"feeds\" each of these has its own");
-  const auto elements = source.elements("feeds");
-  if (elements.empty() || elements.size() > feeds_max)
-    problem.report(source.place("feeds"), "must be 1 to " + std::to_string(feeds_max) + " tables");
-  for (const ConfigJson* element : elements) {
-    const std::string place = join_place(source.place("feeds"), spec.feeds.size());
-    ObjectReader feed(element, place, "feed", problem);
-    spec.feeds.push_back(read_feed(feed, spec.format, problem));
-    check_feed(spec.feeds.back(), place, catalog, problem);
-    if (problem.found()) return;
+  const std::size_t feeds = source.elements("feeds").size();
+  if (feeds == 0 || feeds > feeds_max) {
+    reading.problem.report(source.place("feeds"), "must be 1 to " + std::to_string(feeds_max) + " tables");
+  }
+  read_elements(source, "feeds", feed_section(), reading, spec.feeds);
+}
+
+Field<SourceSpec> feeds_field() {
+  auto field = list_field("feeds", &SourceSpec::feeds, feed_section(), restarts_source)
+                   .or_else(feed_section().names());
+  field.read = read_feeds;
+  return field;
+}
+
+// ---- What a source must be as a whole
+
+void check_file(ObjectReader& source, Reading& reading, const SourceSpec& spec) {
+  std::error_code ignored;
+  if (spec.follow) return;  // a followed file may come later
+  if (!fs::exists(spec.path, ignored)) {
+    reading.problem.report(source.place("path"),
+                           "no file " + spec.path.string() + " (\"follow\": true would wait for it)");
+  } else if (fs::is_directory(spec.path, ignored)) {
+    reading.problem.report(source.place("path"), spec.path.string() + " is a folder");
   }
 }
 
-/// Two listeners cannot listen at the same place.
-void check_place(const ingest::SourceSpec& spec, const std::vector<ingest::SourceSpec>& others,
-                 const ObjectReader& source, ConfigProblem& problem) {
-  if (spec.type != ingest::SourceType::tcp && spec.type != ingest::SourceType::unix_socket) return;
-  for (const auto& other : others) {
-    if (other.type == spec.type && other.path == spec.path && other.address == spec.address)
-      problem.report(source.place("listen"), "source \"" + other.name + "\" listens there");
+/// Nothing that only one source can have.
+void check_beside(const SourceSpec& other, ObjectReader& source, Reading& reading, const SourceSpec& spec) {
+  if (other.name == spec.name)
+    reading.problem.report(source.place("name"), "a second source \"" + spec.name + "\"");
+  if (other.type != spec.type) return;
+  if (spec.type == SourceType::standard_input)
+    reading.problem.report(source.place("type"), "a second source reads stdin");
+  if (source.has("listen") && other.path == spec.path && other.address == spec.address)
+    reading.problem.report(source.place("listen"), "source \"" + other.name + "\" listens there");
+}
+
+void check_source(ObjectReader& source, Reading& reading, SourceSpec& spec) {
+  if (!source.has("restart_delay_max"))
+    spec.restart_delay_max = std::max(spec.restart_delay_max, spec.restart_delay_min);
+  if (spec.restart_delay_max < spec.restart_delay_min) {
+    reading.problem.report(source.place("restart_delay_max"), "must not be shorter than restart_delay_min");
   }
+  if (spec.type == SourceType::file) check_file(source, reading, spec);
+  const auto& all = reading.config.ingest.sources;
+  std::for_each(all.begin(), all.end() - 1,
+                [&](const SourceSpec& other) { check_beside(other, source, reading, spec); });
 }
 
 }  // namespace
 
-std::vector<ingest::SourceSpec> read_sources(ObjectReader& root, const std::vector<tables::TableSpec>& tables,
-                                             const fs::path& program_folder, ConfigProblem& problem) {
-  std::vector<ingest::SourceSpec> specs;
-  const auto catalog = tables::Catalog::make(tables);
-  if (!catalog) return specs;  // the tables' reader has told
-  bool standard_input_taken = false;
-  const auto elements = root.elements("sources");
-  if (elements.size() > tree::sources_max) {
-    problem.report("sources", "more than " + std::to_string(tree::sources_max) + " sources");
-  }
-  for (const ConfigJson* element : elements) {
-    ObjectReader source(element, join_place("sources", specs.size()), "source", problem);
-    ingest::SourceSpec spec;
-    spec.name = source.name("name");
-    const auto same_name = [&](const ingest::SourceSpec& other) { return other.name == spec.name; };
-    if (std::any_of(specs.begin(), specs.end(), same_name)) {
-      problem.report(source.place("name"), "a second source \"" + spec.name + "\"");
-    }
-    read_type(source, program_folder, spec, problem);
-    if (spec.type == ingest::SourceType::standard_input) {
-      if (standard_input_taken) problem.report(source.place("type"), "a second source reads stdin");
-      standard_input_taken = true;
-    }
-    spec.spin = source.flag("spin", false);
-    read_format(source, spec, problem);
-    read_feeds(source, *catalog, spec, problem);
-    check_place(spec, specs, source, problem);
-    if (problem.found()) return specs;
-    specs.push_back(std::move(spec));
-  }
-  return specs;
+const Section<rows::CsvSpec>& csv_section() {
+  using Spec = rows::CsvSpec;
+  static const Section<Spec> section("csv",
+                                     {
+                                         character_field("separator", &Spec::separator),
+                                         character_field("quote", &Spec::quote),
+                                         texts_field("columns", &Spec::columns, restarts_source),
+                                         flag_field("header", &Spec::header, restarts_source),
+                                     },
+                                     check_csv);
+  return section;
 }
 
-Result<fs::path> find_program(const std::string& program, const fs::path& config_folder,
-                              const fs::path& program_folder) {
-  if (program.empty()) return fail(ErrorKind::usage, "must not be empty");
-  if (program.find('/') != std::string::npos) {
-    const fs::path path = (config_folder / program).lexically_normal();
-    if (is_program(path)) return path;
-    std::error_code ignored;
-    return fail(ErrorKind::usage, fs::exists(path, ignored) ? path.string() + " is not executable"
-                                                            : "no program " + path.string());
-  }
-  if (is_program(program_folder / program)) return program_folder / program;
-  const char* folders = std::getenv("PATH");
-  std::istringstream list(folders == nullptr ? "" : folders);
-  for (std::string folder; std::getline(list, folder, ':');) {
-    // An empty entry means the current folder to a shell; a host's working folder is an accident: left out.
-    if (!folder.empty() && is_program(fs::path(folder) / program))
-      return fs::absolute(fs::path(folder) / program);
-  }
-  return fail(ErrorKind::usage, "no program \"" + program + "\" in " + program_folder.string() + " or PATH");
+const Section<rows::MemberSpec>& member_section() {
+  using Spec = rows::MemberSpec;
+  using rows::TimeUnit;
+  static const Section<Spec> section(
+      "member",
+      {
+          member_field("from", &Spec::path, restarts_source, read_from)
+              .only(has_no_value, no_names_beside_value),
+          member_field("default", &Spec::fallback, restarts_source, read_default)
+              .only(has_no_value, no_names_beside_value),
+          choice_field("unit", &Spec::unit,
+                       {{"ns", TimeUnit::ns}, {"us", TimeUnit::us}, {"ms", TimeUnit::ms}, {"s", TimeUnit::s}},
+                       restarts_source)
+              .only(has_no_value, no_names_beside_value),
+          flag_field("quoted", &Spec::quoted, restarts_source)
+              .only(has_no_value, no_names_beside_value)
+              .only(is_ndjson_member, "in CSV every value is a text"),
+          choice_field("value", &Spec::origin,
+                       {{"sequence", rows::Origin::sequence}, {"arrival", rows::Origin::arrival}},
+                       restarts_source),
+      });
+  return section;
+}
+
+const Section<rows::FeedSpec>& feed_section() {
+  using Spec = rows::FeedSpec;
+  static const Section<Spec> section(
+      "feed",
+      {
+          text_field("table", &Spec::table, restarts_source).required(),
+          member_field("when", &Spec::when, restarts_source, read_when)
+              .only(is_mapped_feed, no_map_of_binary),
+          map_field().only(is_mapped_feed, no_map_of_binary),
+      },
+      [](ObjectReader& feed, Reading& reading, Spec& spec) { check_feed(spec, feed.place(), reading); });
+  return section;
+}
+
+const Section<SourceSpec>& source_section() {
+  using Spec = SourceSpec;
+  static const Section<Spec> section(
+      "source",
+      {
+          name_field("name", &Spec::name, restarts_source).required(),
+          choice_field("type", &Spec::type,
+                       {{"exec", SourceType::exec},
+                        {"file", SourceType::file},
+                        {"stdin", SourceType::standard_input},
+                        {"tcp", SourceType::tcp},
+                        {"unix", SourceType::unix_socket}},
+                       restarts_source)
+              .required(),
+          member_field("command", &Spec::command, restarts_source, read_command)
+              .only(is_exec, only_exec)
+              .required(),
+          path_field("path", &Spec::path, restarts_source)
+              .only(is_file, "only sources of type \"file\" have a path")
+              .required(),
+          flag_field("follow", &Spec::follow, restarts_source)
+              .only(is_file, "only sources of type \"file\" can be followed"),
+          choice_field("restart", &Spec::restart, {{"always", true}, {"never", false}}, restarts_source)
+              .only(is_exec, only_exec),
+          duration_field("restart_delay_min", &Spec::restart_delay_min, 1ms, 1h, restarts_source)
+              .only(is_exec, only_exec),
+          duration_field("restart_delay_max", &Spec::restart_delay_max, 1ms, 24h, restarts_source)
+              .only(is_exec, only_exec),
+          listen_field().only(listens, "only sources of type \"tcp\" and \"unix\" listen").required(),
+          integer_field("connections_max", &Spec::connections_max, 1, 10'000, restarts_source)
+              .only(listens, "only sources of type \"tcp\" and \"unix\" have connections"),
+          file_mode_field("mode", &Spec::mode, restarts_source)
+              .only(is_unix, "only sources of type \"unix\" have a socket's file"),
+          flag_field("spin", &Spec::spin, restarts_source),
+          choice_field("format", &Spec::format,
+                       {{"ndjson", rows::Format::ndjson},
+                        {"csv", rows::Format::csv},
+                        {"binary", rows::Format::binary}},
+                       restarts_source),
+          object_field<Spec>("csv", &Spec::csv, csv_section())
+              .only(is_csv, "only sources of format \"csv\" have columns"),
+          feeds_field(),
+      },
+      check_source);
+  return section;
 }
 
 }  // namespace perch

@@ -11,12 +11,18 @@
 
 namespace perch {
 
-/// What a reload changes, by name. Empty everywhere: nothing.
+/// Which of a list's elements come, go, and are there before and after as something else.
+struct ChangedNames {
+  std::vector<std::string> added, removed, changed;
+  bool any() const noexcept { return !added.empty() || !removed.empty() || !changed.empty(); }
+};
+
+/// What a reload changes. Empty everywhere: nothing.
 struct ReloadPlan {
   ingest::IngestChange ingest;
-  std::vector<std::string> changed_sources;  ///< both removed and added
+  ChangedNames sources;
+  ChangedNames readers;
   bool changes_commit = false;
-  bool changes_readers = false;
   bool changes_log_level = false;
 };
 

@@ -160,37 +160,6 @@ void RunningHost::reload(std::function<void(Result<control::ReloadReport>)> done
   done(fail(ErrorKind::refused, "a reload is under way, or the host stops: try again"));
 }
 
-namespace {
-
-template <class Spec>
-std::vector<std::string> names_of(const std::vector<Spec>& specs) {
-  std::vector<std::string> names;
-  for (const Spec& spec : specs) names.push_back(spec.name);
-  return names;
-}
-
-/// Those of `names` that `others` has not.
-std::vector<std::string> without(std::vector<std::string> names, const std::vector<std::string>& others) {
-  std::erase_if(names, [&](const std::string& name) {
-    return std::find(others.begin(), others.end(), name) != others.end();
-  });
-  return names;
-}
-
-void report_readers(const std::vector<readers::InstanceSpec>& before,
-                    const std::vector<readers::InstanceSpec>& now, control::ReloadReport& report) {
-  report.added_readers = without(names_of(now), names_of(before));
-  report.removed_readers = without(names_of(before), names_of(now));
-  for (const auto& spec : now) {
-    const auto changed = [&](const readers::InstanceSpec& old) {
-      return old.name == spec.name && !(old == spec);
-    };
-    if (std::any_of(before.begin(), before.end(), changed)) report.changed_readers.push_back(spec.name);
-  }
-}
-
-}  // namespace
-
 Result<control::ReloadReport> RunningHost::reload_now() {
   if (!read_again_) return fail(ErrorKind::refused, "this host has no config file to reload");
   auto wanted = read_again_();
@@ -207,16 +176,18 @@ Result<control::ReloadReport> RunningHost::reload_now() {
   }
   control::ReloadReport report;
   for (const auto& table : plan->ingest.add_tables) report.added_tables.push_back(table->name());
-  report.changed_sources = plan->changed_sources;
-  report.added_sources = without(names_of(plan->ingest.add_sources), plan->changed_sources);
-  report.removed_sources = without(plan->ingest.remove_sources, plan->changed_sources);
+  report.added_sources = plan->sources.added;
+  report.removed_sources = plan->sources.removed;
+  report.changed_sources = plan->sources.changed;
+  report.added_readers = plan->readers.added;
+  report.removed_readers = plan->readers.removed;
+  report.changed_readers = plan->readers.changed;
   if (plan->changes_commit) report.other.emplace_back("commit");
   if (plan->changes_log_level) {
     report.other.emplace_back("log.level");
     static_cast<void>(log::set_level(wanted->log_level));  // the config's reader knows the levels
   }
-  if (plan->changes_readers) {
-    report_readers(config_.readers.instances, wanted->readers.instances, report);
+  if (plan->readers.any()) {
     auto problems = set_instances(wanted->readers.instances);
     report.problems = problems ? std::move(*problems) : std::vector{problems.error().message};
   }
