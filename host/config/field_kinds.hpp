@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -67,6 +68,7 @@ typename Field<Spec>::Compare compare_value(const std::string& name, ReloadRule 
   };
 }
 
+/// Read in a way of its own, and compared as the member's type compares.
 template <class Spec, class Member>
 Field<Spec> member_field(const std::string& name, Member Spec::*member, ReloadRule rule,
                          typename Field<Spec>::Read read, Show<Spec> show = show_nothing<Spec>()) {

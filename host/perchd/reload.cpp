@@ -19,7 +19,7 @@ void note(const Difference& difference, ChangedNames& names) {
   if (!contains(list, difference.element)) list.push_back(difference.element);
 }
 
-/// What the differences come to; details of what cannot be are added to `refused`.
+/// What the differences come to. `refused`: what cannot be, a detail each.
 struct Findings {
   ReloadPlan plan;
   std::vector<std::string> added_tables;

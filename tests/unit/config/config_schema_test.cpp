@@ -1,12 +1,15 @@
 // config/perch.schema.json, the reader and the shipped configs say the same.
 #include <set>
+#include <sstream>
 #include <valijson/adapters/nlohmann_json_adapter.hpp>
 #include <valijson/schema.hpp>
 #include <valijson/schema_parser.hpp>
 #include <valijson/validator.hpp>
 
+#include "config/differences.hpp"
 #include "config/names.hpp"
 #include "config_fixture.hpp"
+#include "schema_places.hpp"
 
 namespace config_schema_test {
 
@@ -49,6 +52,56 @@ TEST_CASE("the schema's names are the reader's names") {
     if (definition["type"] == "object" && definition.contains("properties"))
       CHECK_MESSAGE(perch::config_names().contains(kind), kind);
   }
+}
+
+/// What the reader says of a value of another type: with the bounds and choices that the schema has. "": the
+/// schema tells too little.
+std::string complaint(const nlohmann::ordered_json& schema) {
+  const std::string definition = schema.value("definition", "");
+  const std::string type = schema.value("type", "");
+  if (definition == "duration") return "must be a duration such as \"5ms\"";
+  if (definition == "size") return "must be a size such as \"4GiB\"";
+  if (type == "boolean") return "must be true or false";
+  if (type == "integer")
+    return "must be a whole number from " + schema["minimum"].dump() + " to " + schema["maximum"].dump();
+  return type == "array" ? "must be an array" : type == "object" ? "must be an object" : "";
+}
+
+TEST_CASE_FIXTURE(ConfigFixture, "the schema's types, bounds, choices and defaults are the reader's") {
+  using perch::test::Json;
+  write("rows.csv", "");
+  const Json schema = perch::test::read_schema();
+  const Json base = Json::parse(perch::test::config_with_every_kind);
+  std::set<std::string> unlike;  // until some place of that kind shows that they are alike
+  std::set<std::string> alike;
+  const auto note = [&](const std::string& what, bool is_alike) { (is_alike ? alike : unlike).insert(what); };
+  const perch::test::SchemaPlaces places(schema, base);
+  for (const auto& field : places.all()) {
+    Json json = base;
+    if (const std::string expected = complaint(field.schema); !expected.empty()) {
+      json[field.pointer()] = -1.5;
+      note(field.id() + ": " + expected,
+           problem(json.dump()).find(expected + ", not -1.5") != std::string::npos);
+    }
+    if (field.schema.contains("enum")) {
+      json[field.pointer()] = "?";
+      const std::string told = problem(json.dump());
+      const std::size_t list = told.find("(valid: ");
+      std::istringstream words(list == std::string::npos ? "" : told.substr(list + 8));
+      std::set<std::string> choices;
+      for (std::string word; words >> word;) choices.insert(word.substr(0, word.find_first_of(",)")));
+      note(field.id() + " choices", choices == field.schema["enum"].get<std::set<std::string>>());
+    }
+    if (field.schema.contains("default") && !base.contains(field.pointer())) {
+      json[field.pointer()] = field.schema["default"];
+      const auto with = read(json.dump());
+      const auto without = read(base.dump());
+      REQUIRE(without.has_value());
+      note(field.id() + " default", with && perch::config_differences(*without, *with).empty());
+    }
+  }
+  CHECK(alike.size() > 70);
+  for (const std::string& what : unlike) CHECK_MESSAGE(alike.contains(what), what);
 }
 
 TEST_CASE_FIXTURE(ConfigFixture, "the shipped configs are good for the schema and for the reader") {
