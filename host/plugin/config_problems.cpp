@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <string_view>
 
 #include "base/nearest_name.hpp"
@@ -55,9 +56,25 @@ std::string counted(std::uint64_t count, const std::string& what) {
   return std::to_string(count) + " " + what + (count == 1 ? "" : "s");
 }
 
-bool is_multiple(double value, double divisor) {
-  const double rest = std::fabs(std::remainder(value, divisor));
-  return rest <= 1e-9 * std::max(1.0, std::fabs(value));
+/// Whole numbers exactly; others as far as a double's digits tell: 0.3 is a multiple of 0.1.
+bool is_multiple(long double value, long double divisor) {
+  const long double rest = std::fabs(std::remainder(value, divisor));
+  const bool are_whole = std::trunc(value) == value && std::trunc(divisor) == divisor;
+  constexpr long double rounding = 4 * std::numeric_limits<double>::epsilon();
+  return rest <= (are_whole ? 0 : std::fabs(value) * rounding);
+}
+
+/// Numbers are equal by their value: 1 and 1.0. The library's own comparison takes -1 for 2^64 - 1.
+bool is_equal(const Json& a, const Json& b) {
+  if (a.is_number() && b.is_number()) return exact(a) == exact(b);
+  if (a.type() != b.type() || a.size() != b.size()) return false;
+  if (a.is_array()) return std::equal(a.begin(), a.end(), b.begin(), is_equal);
+  if (!a.is_object()) return a == b;
+  for (const auto& [name, value] : a.items()) {
+    const auto other = b.find(name);
+    if (other == b.end() || !is_equal(value, *other)) return false;
+  }
+  return true;
 }
 
 /// A member's place; names that are no plain words are quoted.
@@ -74,17 +91,16 @@ class Finder {
  public:
   Finder(const Json& root, const MatchesPattern& matches) : root_(root), matches_(matches) {}
 
-  ConfigProblems find(const Json& config) {
-    ConfigProblems found;
-    check(root_, config, "config", found.lines);
-    found.too_large = !too_large_.empty();
-    if (found.too_large) found.lines = std::move(too_large_);
-    if (found.lines.size() > lines_max) {
-      const std::size_t more = found.lines.size() - lines_max;
-      found.lines.resize(lines_max);
-      found.lines.push_back("… and " + std::to_string(more) + " more");
+  Lines find(const Json& config) {
+    Lines lines;
+    check(root_, config, "config", lines);
+    if (!too_large_.empty()) lines = std::move(too_large_);
+    if (lines.size() > lines_max) {
+      const std::size_t more = lines.size() - lines_max;
+      lines.resize(lines_max);
+      lines.push_back("… and " + std::to_string(more) + " more");
     }
-    return found;
+    return lines;
   }
 
  private:
@@ -152,11 +168,12 @@ class Finder {
   }
 
   static void check_choice(const Json& schema, const Json& value, const std::string& place, Lines& lines) {
-    if (const auto only = schema.find("const"); only != schema.end() && *only != value) {
+    if (const auto only = schema.find("const"); only != schema.end() && !is_equal(*only, value)) {
       add(lines, schema, place, "must be " + shown(*only) + ", not " + shown(value));
     }
     const auto choice = schema.find("enum");
-    if (choice == schema.end() || std::find(choice->begin(), choice->end(), value) != choice->end()) return;
+    const auto is_value = [&value](const Json& each) { return is_equal(each, value); };
+    if (choice == schema.end() || std::any_of(choice->begin(), choice->end(), is_value)) return;
     std::string all;
     std::vector<std::string> texts;
     for (const Json& each : *choice) {
@@ -183,7 +200,7 @@ class Finder {
     limit("exclusiveMinimum", "more than", [&](const Json& bound) { return exact(value) <= exact(bound); });
     limit("exclusiveMaximum", "less than", [&](const Json& bound) { return exact(value) >= exact(bound); });
     limit("multipleOf", "a multiple of",
-          [&](const Json& bound) { return !is_multiple(value.get<double>(), bound.get<double>()); });
+          [&](const Json& bound) { return !is_multiple(exact(value), exact(bound)); });
   }
 
   void check_string(const Json& schema, const std::string& text, const std::string& place, Lines& lines) {
@@ -364,8 +381,9 @@ class Finder {
       return;
     }
     for (std::size_t i = 0; i < array.size(); ++i) {
-      const auto first = std::find(array.begin(), array.begin() + static_cast<std::ptrdiff_t>(i), array[i]);
-      if (first == array.begin() + static_cast<std::ptrdiff_t>(i)) continue;
+      const auto end = array.begin() + static_cast<std::ptrdiff_t>(i);
+      if (std::none_of(array.begin(), end, [&](const Json& item) { return is_equal(item, array[i]); }))
+        continue;
       add(lines, schema, place, "has " + shown(array[i]) + " twice; its items must differ");
       return;
     }
@@ -380,7 +398,7 @@ class Finder {
 
 }  // namespace
 
-ConfigProblems find_config_problems(const Json& schema, const Json& config, const MatchesPattern& matches) {
+Lines find_config_problems(const Json& schema, const Json& config, const MatchesPattern& matches) {
   return Finder(schema, matches).find(config);
 }
 

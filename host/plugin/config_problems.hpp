@@ -1,4 +1,4 @@
-// What is wrong with a config, in words: the side of a JSON Schema's judgement that a person reads.
+// Judges a config by a JSON Schema; the verdict is in words that a person reads.
 #pragma once
 
 #include <functional>
@@ -8,18 +8,13 @@
 
 namespace perch::plugin {
 
-struct ConfigProblems {
-  /// One line each, e.g. `config.top: must be at most 100, not 1000 (how many processes)`.
-  std::vector<std::string> lines;
-  /// It was not looked at to its end, since that would cost too much; `lines` says what.
-  bool too_large = false;
-};
-
 /// Whether a text matches a pattern of the schema.
 using MatchesPattern = std::function<bool(const std::string& pattern, const std::string& text)>;
 
-/// `schema` has passed check_schema_rules. Judges by the same keywords; at most 20 lines.
-ConfigProblems find_config_problems(const nlohmann::json& schema, const nlohmann::json& config,
-                                    const MatchesPattern& matches);
+/// One line each, e.g. `config.top: must be at most 100, not 1000 (how many processes)`; at most 20, and one
+/// that says how many more. A config that would cost too much to be checked is one problem. `schema` has
+/// passed check_schema_rules.
+std::vector<std::string> find_config_problems(const nlohmann::json& schema, const nlohmann::json& config,
+                                              const MatchesPattern& matches);
 
 }  // namespace perch::plugin

@@ -152,7 +152,8 @@ std::string_view broken_rule(Rule rule, const Json& value) {
   }
 }
 
-/// How large the automaton of a pattern becomes, in characters: x{n,m} counts as so many x.
+/// How large the automaton of a pattern becomes, in characters: x{n,m} counts as so many x. Reads groups,
+/// sets and counts exactly as libstdc++ does, so that nothing repeated is missed.
 class PatternSize {
  public:
   explicit PatternSize(std::string_view pattern) : text_(pattern) {}
@@ -162,17 +163,36 @@ class PatternSize {
     while (groups_.size() > 1) close_group();
     return groups_.front();
   }
+  /// Such as a{9}{9}: no regular expression by the standard, but libstdc++ takes it. Known once measured.
+  bool repeats_a_repetition() const { return repeats_a_repetition_; }
 
  private:
+  enum class Before { nothing_repeated, repetition, lazy_repetition };
+
   void take_next() {
     const char c = text_[at_++];
-    if (c == '\\') ++at_;
-    if (c == '[') skip_set();
-    if (c == '(') return groups_.push_back(0);
+    if (c == '*' || c == '+' || c == '?' || c == '{') return repeat(c);
+    before_ = Before::nothing_repeated;
+    if (c == '(') return open_group();
     if (c == ')' && groups_.size() > 1) return close_group();
-    if (c == '{') return add((largest_count() - 1) * last_);
+    if (c == '\\') skip_escaped();
+    if (c == '[') skip_set();
     last_ = 1;
     add(1);
+  }
+  /// A `?` after a repetition makes it lazy and repeats nothing.
+  void repeat(char c) {
+    if (c == '?' && before_ == Before::repetition) {
+      before_ = Before::lazy_repetition;
+      return;
+    }
+    repeats_a_repetition_ |= before_ != Before::nothing_repeated;
+    before_ = Before::repetition;
+    add(c == '{' ? (largest_count() - 1) * last_ : 1);
+  }
+  void open_group() {
+    if (at_ < text_.size() && text_[at_] == '?') at_ += 2;  // (?: (?= (?!
+    groups_.push_back(0);
   }
   void close_group() {
     last_ = groups_.back() + 1;
@@ -180,11 +200,20 @@ class PatternSize {
     add(last_);
   }
   void add(std::size_t size) { groups_.back() = std::min(groups_.back() + size, pattern_size_max + 1); }
+  /// One character, and of \cX two. The digits of \x and \u count as characters; they open and close nothing.
+  void skip_escaped() { at_ += at_ < text_.size() && text_[at_] == 'c' ? 2 : 1; }
+  /// Up to the bracket that ends it, which none within [:alpha:], [.x.] or [=x=] does.
   void skip_set() {
-    for (; at_ < text_.size() && text_[at_] != ']'; ++at_) {
-      if (text_[at_] == '\\') ++at_;
+    while (at_ < text_.size()) {
+      const char c = text_[at_++];
+      if (c == ']') return;
+      if (c == '\\') skip_escaped();
+      if (c == '[' && at_ < text_.size() &&
+          std::string_view(":.=").find(text_[at_]) != std::string_view::npos) {
+        const std::size_t end = text_.find(text_[at_], at_ + 1);
+        at_ = end == std::string_view::npos ? text_.size() : end + 2;
+      }
     }
-    ++at_;
   }
   /// The larger number of {n,m}, at least 1.
   std::size_t largest_count() {
@@ -205,6 +234,8 @@ class PatternSize {
   std::size_t at_ = 0;
   std::vector<std::size_t> groups_{0};  // sizes so far; the last one is open
   std::size_t last_ = 0;                // of what a count would repeat
+  Before before_ = Before::nothing_repeated;
+  bool repeats_a_repetition_ = false;
 };
 
 constexpr std::string_view ref_starts[] = {"#/definitions/", "#/$defs/"};
@@ -307,13 +338,17 @@ class Checker {
   }
 
   void check_pattern(const std::string& pattern, const std::string& place) {
-    const std::size_t size = PatternSize(pattern).measure();
+    PatternSize measured(pattern);
+    const std::size_t size = measured.measure();
     patterns_size_ += size;
     if (patterns_size_ > patterns_size_max)
       return report("config_schema", "has too many and too large patterns");
     if (pattern.size() > pattern_size_max || size > pattern_size_max) {
       return report(place, "is too large: over " + std::to_string(pattern_size_max) +
                                " characters, x{n} counted as n times x");
+    }
+    if (measured.repeats_a_repetition()) {
+      return report(place, "repeats a repetition, as in a{2}{3}; write (a{2}){3}");
     }
     // Looks ahead within looks ahead take a time that no size bounds.
     if (pattern.find("(?=") != std::string::npos || pattern.find("(?!") != std::string::npos) {

@@ -109,6 +109,33 @@ TEST_CASE("every keyword that a config schema is likely to use has words of its 
         Lines{"config.a: unknown member (it takes none)"});
 }
 
+TEST_CASE("numbers are compared by their exact value, whatever their size and type") {
+  CHECK(problems_of_x(R"({"const":-1})", "18446744073709551615").size() == 1);
+  CHECK(problems_of_x(R"({"enum":[18446744073709551615]})", "-1").size() == 1);
+  CHECK(problems_of_x(R"({"enum":[{"a":[1.0]}]})", R"({"a":[1]})").empty());
+  CHECK(problems_of_x(R"({"uniqueItems":true})", "[-1,18446744073709551615]").empty());
+  CHECK(problems_of_x(R"({"uniqueItems":true})", "[1,2,1.0]").size() == 1);
+  for (const auto& [divisor, value] : {std::pair("2", "9007199254740993"),
+                                       {"2.0", "9007199254740991"},
+                                       {"7", "10000000001"},
+                                       {"10", "18446744073709551615"},
+                                       {"2", "2.5"},
+                                       {"0.1", "0.35"},
+                                       {"0.1", "10000000000.05"}}) {
+    CHECK_MESSAGE(problems_of_x(R"({"multipleOf":)" + std::string(divisor) + "}", value).size() == 1, value);
+  }
+  for (const auto& [divisor, value] : {std::pair("2", "9007199254740994"),
+                                       {"5", "18446744073709551615"},
+                                       {"7", "-7"},
+                                       {"2", "4.0"},
+                                       {"2", "0"},
+                                       {"0.1", "0.3"},
+                                       {"0.1", "6"},
+                                       {"0.1", "12345678.9"}}) {
+    CHECK_MESSAGE(problems_of_x(R"({"multipleOf":)" + std::string(divisor) + "}", value).empty(), value);
+  }
+}
+
 TEST_CASE("definitions are followed, also where they refer to themselves") {
   const std::string tree = R"({"definitions":{"node":{"type":"object","additionalProperties":false,
     "properties":{"name":{"type":"string"},"next":{"$ref":"#/definitions/node"}}}},
@@ -178,6 +205,12 @@ TEST_CASE("schemas and configs that would take for ever, or the stack, are refus
   CHECK(refusal(R"({"pattern":"((a{100}){100}){100}"})").find("is too large") != std::string::npos);
   CHECK(refusal(R"({"pattern":")" + std::string(30'000, '(') + "\"}").find("is too large") !=
         std::string::npos);
+  // Their parentheses are no group's, so the count repeats thirty characters.
+  for (const char* const text : {R"([[:alpha:])])", R"([[.a.])])", R"(\\c))", R"([\\c])])"}) {
+    const std::string repeated = "(" + std::string(30, 'a') + text + "){900}";
+    CHECK_MESSAGE(refusal(R"({"pattern":")" + repeated + "\"}").find("is too large") != std::string::npos,
+                  text);
+  }
   CHECK(refusal(R"({"pattern":"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}$"})") == "");
 
   // Exponential for std::regex's usual way of matching, which also needs the stack for every character.
@@ -197,6 +230,17 @@ TEST_CASE("schemas and configs that would take for ever, or the stack, are refus
   for (int i = 1; i <= 1024; ++i) numbers += "," + std::to_string(i);
   CHECK(problems_of_x(R"({"uniqueItems":true})", numbers + "]") ==
         Lines{"config.x: has 1025 items; an array of different ones has at most 1024"});
+}
+
+TEST_CASE("a pattern that repeats a repetition is refused: its counts would multiply unseen") {
+  for (const char* const pattern :
+       {"(a?){9}{9}{9}{9}b", "a{2}{3}", "a**", "a*+", "a+{2}", "a{2}*", "a???", "[ab]{2}?{3}"})
+    CHECK_MESSAGE(refusal(R"({"pattern":")" + std::string(pattern) + "\"}").find("repeats a repetition") !=
+                      std::string::npos,
+                  pattern);
+  for (const char* const pattern :
+       {"a??", "a*?b+?", "a{2}?", "(a{2}){3}", "((?:a*)*)+", "[*+?{]{2}", R"(\\*\\+\\?{2})"})
+    CHECK_MESSAGE(refusal(R"({"pattern":")" + std::string(pattern) + "\"}") == "", pattern);
 }
 
 TEST_CASE("the largest chain of definitions that is allowed needs no more than the usual stack") {
