@@ -13,12 +13,14 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
+#include <climits>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
 
-#include "base/units.hpp"
+#include "base/text.hpp"
 
 namespace perch::isolation {
 namespace {
@@ -150,6 +152,27 @@ void lock_paths(const SandboxLimits& limits, std::vector<std::string>& lacks) {
     lacks.push_back(std::string("Landlock: ") + std::strerror(errno));
 }
 
+constexpr int refused = -1;
+
+/// A system call with a path, by the number of its argument. `flags`: the argument that says what it is
+/// opened for, where the path decides; `refused`: it fails in any case, and the path is for the report.
+struct CallWithPath {
+  int number;
+  std::size_t path;
+  int flags;
+};
+constexpr CallWithPath calls_with_path[] = {
+    {SYS_open, 0, 1},           {SYS_openat, 1, 2},      {SYS_execve, 0, refused}, {SYS_unlink, 0, refused},
+    {SYS_truncate, 0, refused}, {SYS_chmod, 0, refused}, {SYS_mkdir, 0, refused},  {SYS_rename, 0, refused},
+};
+constexpr std::size_t path_bytes_shown_max = 256;
+
+std::string name_of(const seccomp_data& call) {
+  const std::unique_ptr<char, decltype(&free)> name(seccomp_syscall_resolve_num_arch(call.arch, call.nr),
+                                                    &free);
+  return name ? name.get() : "system call " + std::to_string(call.nr);
+}
+
 Result<void> limit(__rlimit_resource resource, const char* name, std::uint64_t value) {
   const rlimit bound{value, value};
   if (setrlimit(resource, &bound) == 0) return {};
@@ -198,19 +221,23 @@ Result<Sandbox> enter_sandbox(const SandboxLimits& limits) {
 Attempts::Attempts(UniqueFd listener, int pid, const SandboxLimits& paths)
     : listener_(std::move(listener)), pid_(pid), paths_(paths) {}
 
-/// "" where it cannot be read.
-std::string Attempts::text_at(std::uint64_t address) const {
-  constexpr std::size_t text_bytes_max = 256;
-  char text[text_bytes_max + 1] = {};
-  iovec local{text, text_bytes_max};
-  // Up to the end of the page: what lies behind may not be mapped.
-  const std::size_t in_page = 4096 - address % 4096;
-  for (const std::size_t wanted : {text_bytes_max, std::min(in_page, text_bytes_max)}) {
-    iovec remote{reinterpret_cast<void*>(address), wanted};
-    local.iov_len = wanted;
-    if (process_vm_readv(pid_, &local, 1, &remote, 1, 0) > 0) break;
-  }
-  return std::string(text);
+/// A text of the process; the error says what it is instead, as the report shows it. All of what the kernel
+/// takes for a path is looked at: of a part of it nothing can be said.
+Result<std::string> Attempts::path_at(std::uint64_t address) const {
+  constexpr std::uint64_t page_bytes = 4096;
+  char text[PATH_MAX];
+  iovec local{text, sizeof text};
+  // Page by page: what is behind the text's last one may not be mapped.
+  const std::uint64_t in_page = page_bytes - address % page_bytes;
+  const std::array<iovec, 2> remote{{{reinterpret_cast<void*>(address), in_page},
+                                     {reinterpret_cast<void*>(address + in_page), sizeof text - in_page}}};
+  const ssize_t got = process_vm_readv(pid_, &local, 1, remote.data(), remote.size(), 0);
+  if (got < 0) return fail_errno("a path that cannot be read");
+  const std::string_view bytes(text, static_cast<std::size_t>(got));
+  const std::size_t size = bytes.find('\0');
+  if (size == std::string_view::npos) return fail("a path without an end");
+  if (size == 0) return fail("an empty path");
+  return std::string(bytes.substr(0, size));
 }
 
 bool Attempts::may_open(const std::string& path, bool to_write) const {
@@ -226,6 +253,23 @@ bool Attempts::may_open(const std::string& path, bool to_write) const {
          std::any_of(paths_.read.begin(), paths_.read.end(), is_below);
 }
 
+/// What becomes of a call that the filter left to the host; whatever is not in here is refused, too.
+Attempts::Decision Attempts::decide(const seccomp_data& tried) const {
+  const auto call = std::find_if(std::begin(calls_with_path), std::end(calls_with_path),
+                                 [&tried](const CallWithPath& each) { return each.number == tried.nr; });
+  if (call == std::end(calls_with_path)) return {EPERM, name_of(tried) + "()"};
+  const auto path = path_at(tried.args[call->path]);
+  const std::string shown = clean_text(path ? *path : path.error().message, path_bytes_shown_max);
+  if (call->flags == refused) return {EPERM, name_of(tried) + "(" + shown + ")"};
+
+  const std::uint64_t flags = tried.args[static_cast<std::size_t>(call->flags)];
+  const bool to_write = (flags & O_ACCMODE) != O_RDONLY || (flags & (O_CREAT | O_TRUNC)) != 0;
+  if (path && may_open(*path, to_write)) return {};
+  // The C library's way to name a thread, which does no harm without.
+  if (path && path->starts_with("/proc/self/task/") && path->ends_with("/comm")) return {EACCES, ""};
+  return {EACCES, "open(" + shown + (to_write ? ", to write)" : ")")};
+}
+
 std::string Attempts::answer_next() {
   seccomp_notif* tried = nullptr;
   seccomp_notif_resp* answer = nullptr;
@@ -234,33 +278,14 @@ std::string Attempts::answer_next() {
   const std::unique_ptr<seccomp_notif_resp, decltype(&free)> keep_answer(answer, &free);
   if (seccomp_notify_receive(listener_.get(), tried) != 0)
     return {};  // it has been interrupted, or has ended
+  const Decision decision = decide(tried->data);
+  // A caller that is gone tries nothing, and the memory that was read may have been another's.
+  if (seccomp_notify_id_valid(listener_.get(), tried->id) != 0) return {};
   answer->id = tried->id;
-  const int call = tried->data.nr;
-  const auto& arguments = tried->data.args;
-  std::string told;
-  const bool opens = call == SYS_openat || call == SYS_open;
-  const bool takes_path = opens || call == SYS_execve || call == SYS_unlink || call == SYS_truncate ||
-                          call == SYS_chmod || call == SYS_mkdir || call == SYS_rename;
-  const std::string path = takes_path ? text_at(arguments[call == SYS_openat ? 1 : 0]) : std::string();
-  if (opens) {
-    const auto flags = arguments[call == SYS_openat ? 2 : 1];
-    const bool to_write = (flags & O_ACCMODE) != O_RDONLY || (flags & (O_CREAT | O_TRUNC)) != 0;
-    if (path.empty() || may_open(path, to_write)) {
-      answer->flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
-    } else {
-      answer->error = -EACCES;
-      // The C library's way to name a thread, which does no harm without.
-      const bool names_thread = path.starts_with("/proc/self/task/") && path.ends_with("/comm");
-      if (!names_thread) told = "open(" + path + (to_write ? ", to write)" : ")");
-    }
-  } else {
-    answer->error = -EPERM;
-    char* const name = seccomp_syscall_resolve_num_arch(tried->data.arch, call);
-    told = (name != nullptr ? std::string(name) : "system call " + std::to_string(call)) + "(" + path + ")";
-    free(name);
-  }
+  answer->error = -decision.error;
+  if (decision.error == 0) answer->flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
   seccomp_notify_respond(listener_.get(), answer);  // fails when the caller is gone
-  return told;
+  return decision.report;
 }
 
 }  // namespace perch::isolation

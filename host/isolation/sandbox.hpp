@@ -14,6 +14,8 @@
 #include "base/result.hpp"
 #include "base/unique_fd.hpp"
 
+struct seccomp_data;
+
 namespace perch::isolation {
 
 struct SandboxLimits {
@@ -41,12 +43,19 @@ class Attempts {
   Attempts(UniqueFd listener, int pid, const SandboxLimits& paths);
 
   int fd() const noexcept { return listener_.get(); }
-  /// Answers one that waits: opening a file that it may goes on, Landlock has the last word; anything else
-  /// fails with an error, and is returned in words, "open(/etc/shadow)". "": nothing to tell.
+  /// Answers one that waits: opening a file that it may goes on, Landlock has the last word; anything else,
+  /// also a path that is empty or cannot be read, fails with an error, and is returned in words,
+  /// "open(/etc/shadow)". "": nothing to tell.
   std::string answer_next();
 
  private:
-  std::string text_at(std::uint64_t address) const;
+  struct Decision {
+    int error = 0;       // 0: it goes on
+    std::string report;  // "": nothing to tell
+  };
+
+  Decision decide(const seccomp_data& tried) const;
+  Result<std::string> path_at(std::uint64_t address) const;
   bool may_open(const std::string& path, bool to_write) const;
 
   const UniqueFd listener_;

@@ -76,6 +76,19 @@ int attack(const Instance& instance, const perch_snapshot* snapshot) {
     return error_of(mprotect(reinterpret_cast<void*>(page), 4096, PROT_READ | PROT_WRITE));
   }
   if (is("open")) return error_of(open(instance.path, O_RDONLY | O_CLOEXEC));
+  // Paths of which a careless guard sees nothing, or only the beginning.
+  if (is("open nothing")) return error_of(open("", O_RDONLY | O_CLOEXEC));
+  if (is("open nowhere")) return error_of(syscall(SYS_openat, AT_FDCWD, 1, O_RDONLY | O_CLOEXEC));
+  if (is("open without end")) {
+    static char path[8192];
+    memset(path, '/', sizeof path);
+    return error_of(open(path, O_RDONLY | O_CLOEXEC));
+  }
+  if (is("open at length")) {
+    char path[400] = "/usr/lib/";
+    for (int i = 0; i < 150; ++i) strcat(path, "./");
+    return error_of(open(strcat(path, "../../etc/passwd"), O_RDONLY | O_CLOEXEC));
+  }
   if (is("write")) return error_of(open(instance.path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
   if (is("connect")) {
     const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
