@@ -1,5 +1,11 @@
 #include "base/bounded_json.hpp"
 
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "base/text.hpp"
+
 namespace perch {
 
 using Json = nlohmann::json;
@@ -35,8 +41,6 @@ class DepthCheck : public nlohmann::json_sax<Json> {
   int depth_ = 0;
 };
 
-struct TooDeep {};
-
 }  // namespace
 
 bool is_bounded_json(std::string_view text, int depth_max) {
@@ -44,22 +48,27 @@ bool is_bounded_json(std::string_view text, int depth_max) {
   return Json::sax_parse(text, &check);
 }
 
-tl::expected<Json, JsonRefusal> parse_bounded(std::string_view text, int depth_max) {
+tl::expected<Json, JsonRefusal> parse_bounded(std::string_view text, int depth_max, JsonNames names) {
+  using Event = Json::parse_event_t;
+  constexpr std::size_t quoted_bytes_max = 250;  // a name or a token may be the whole text
+  std::vector<std::set<std::string>> seen;       // names in the objects that are open
+  const auto check = [&](int around, Event event, Json& parsed) {
+    if ((event == Event::object_start || event == Event::array_start) && around >= depth_max)
+      throw JsonRefusal{true, "is nested deeper than " + std::to_string(depth_max) + " levels"};
+    if (names == JsonNames::any) return true;
+    if (event == Event::object_start) seen.emplace_back();
+    if (event == Event::object_end) seen.pop_back();
+    if (event == Event::key && !seen.back().insert(parsed.get<std::string>()).second)
+      throw JsonRefusal{false, "has " + clean_text(parsed.dump(), quoted_bytes_max) + " twice in one object"};
+    return true;
+  };
   try {
-    return Json::parse(text, [depth_max](int around, Json::parse_event_t event, Json&) {
-      const bool begins =
-          event == Json::parse_event_t::object_start || event == Json::parse_event_t::array_start;
-      if (begins && around >= depth_max) throw TooDeep{};
-      return true;
-    });
-  } catch (const TooDeep&) {
-    return tl::make_unexpected(
-        JsonRefusal{true, "is nested deeper than " + std::to_string(depth_max) + " levels"});
+    return Json::parse(text, check);
+  } catch (JsonRefusal& refusal) {
+    return tl::make_unexpected(std::move(refusal));
   } catch (const Json::exception& error) {
-    constexpr std::size_t reason_bytes_max =
-        300;  // the library quotes the token, which may be the whole text
     return tl::make_unexpected(
-        JsonRefusal{false, "is not JSON: " + std::string(error.what()).substr(0, reason_bytes_max)});
+        JsonRefusal{false, "is not JSON: " + std::string(error.what()).substr(0, quoted_bytes_max)});
   }
 }
 

@@ -5,7 +5,7 @@
 
 namespace perch::elf {
 
-ElfFunctions::ElfFunctions(const ElfImage& image) : image_(image) {
+ElfFunctions::ElfFunctions(const ElfImage& image) {
   const Elf64_Phdr* const segment = image.file().segment_of_type(PT_GNU_EH_FRAME);
   if (segment != nullptr) table_ = segment->p_vaddr;
   // LSB Core, "DWARF Extensions": version, then how the pointer to .eh_frame, the count and the table are
@@ -24,7 +24,7 @@ ElfFunctions::ElfFunctions(const ElfImage& image) : image_(image) {
   if (entries) entries_ = std::move(*entries);
 }
 
-ElfFunctions::Place ElfFunctions::place_of(std::uint64_t address) const {
+ElfFunctions::Place ElfFunctions::place_of(const ElfImage& image, std::uint64_t address) const {
   const auto next = std::upper_bound(entries_.begin(), entries_.end(), address,
                                      [this](std::uint64_t at, const Entry& entry) {
                                        return at < table_ + static_cast<std::uint64_t>(entry.function);
@@ -39,7 +39,7 @@ ElfFunctions::Place ElfFunctions::place_of(std::uint64_t address) const {
     std::uint32_t size;
   };
   const std::uint64_t description_at = table_ + static_cast<std::uint64_t>(entry.description);
-  const auto description = image_.one<Description>(description_at);
+  const auto description = image.one<Description>(description_at);
   if (!description) return Place::unknown;
   const std::uint64_t begin_at = description_at + offsetof(Description, begin);
   if (begin_at + static_cast<std::uint64_t>(description->begin) != begin)

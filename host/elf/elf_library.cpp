@@ -44,7 +44,8 @@ Result<void> ElfLibrary::read_all() {
   if (!symbols) return fail(std::move(symbols.error()));
   symbols_ = std::move(*symbols);
   if (auto checked = check_versions(image_, dynamic_, symbols_); !checked) return checked;
-  auto relocations = read_relocations(image_, dynamic_, symbols_);
+  functions_ = ElfFunctions(image_);
+  auto relocations = read_relocations(image_, dynamic_, symbols_, functions_);
   if (!relocations) return fail(std::move(relocations.error()));
   relocations_ = std::move(*relocations);
   return check_sections(*this);

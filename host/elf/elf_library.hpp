@@ -10,6 +10,7 @@
 
 #include "base/result.hpp"
 #include "elf/elf_dynamic.hpp"
+#include "elf/elf_functions.hpp"
 #include "elf/elf_image.hpp"
 #include "elf/elf_relocations.hpp"
 #include "elf/elf_symbols.hpp"
@@ -28,6 +29,9 @@ class ElfLibrary {
   const std::vector<Elf64_Sym>& symbols() const noexcept { return symbols_; }
   const std::vector<ElfRelocation>& relocations() const noexcept { return relocations_; }
 
+  ElfFunctions::Place place_in_function(std::uint64_t address) const {
+    return functions_.place_of(image_, address);
+  }
   std::string name_of(const Elf64_Sym& symbol) const { return dynamic_.strings().c_str() + symbol.st_name; }
   /// Names of what others can link to, in the symbol table's order.
   std::vector<std::string> exported() const;
@@ -43,6 +47,7 @@ class ElfLibrary {
   ElfImage image_;
   ElfDynamic dynamic_;
   std::vector<Elf64_Sym> symbols_;
+  ElfFunctions functions_;
   std::vector<ElfRelocation> relocations_;
 };
 

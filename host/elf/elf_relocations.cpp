@@ -5,8 +5,6 @@
 #include <map>
 #include <set>
 
-#include "elf/elf_functions.hpp"
-
 namespace perch::elf {
 namespace {
 
@@ -214,8 +212,8 @@ Result<void> check_function_array(const ElfImage& image, const ElfFunctions& fun
     }
     const auto target = target_of(*relocation, symbols);
     const bool is_imported = relocation->type == R_X86_64_64 && relocation->symbol != 0 && !target;
-    if (!is_imported &&
-        (!target || !image.is_code(*target) || functions.place_of(*target) == ElfFunctions::Place::inside)) {
+    if (!is_imported && (!target || !image.is_code(*target) ||
+                         functions.place_of(image, *target) == ElfFunctions::Place::inside)) {
       return malformed(std::string("its list of ") + what + " has an entry that is no function");
     }
   }
@@ -225,7 +223,8 @@ Result<void> check_function_array(const ElfImage& image, const ElfFunctions& fun
 }  // namespace
 
 Result<std::vector<ElfRelocation>> read_relocations(const ElfImage& image, const ElfDynamic& dynamic,
-                                                    const std::vector<Elf64_Sym>& symbols) {
+                                                    const std::vector<Elf64_Sym>& symbols,
+                                                    const ElfFunctions& functions) {
   WordsInFile words(image);
   std::vector<ElfRelocation> relocations;
   Result<void> checked;
@@ -254,7 +253,6 @@ Result<std::vector<ElfRelocation>> read_relocations(const ElfImage& image, const
   }
   checked = check_words(relocations, words);
   if (checked) checked = check_slots(image, dynamic, symbols, relocations, words);
-  const ElfFunctions functions(image);
   const auto constructors = dynamic.range(DT_INIT_ARRAY, DT_INIT_ARRAYSZ);
   const auto destructors = dynamic.range(DT_FINI_ARRAY, DT_FINI_ARRAYSZ);
   if (checked && constructors) {

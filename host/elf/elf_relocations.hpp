@@ -6,6 +6,7 @@
 
 #include "base/result.hpp"
 #include "elf/elf_dynamic.hpp"
+#include "elf/elf_functions.hpp"
 
 namespace perch::elf {
 
@@ -20,7 +21,8 @@ struct ElfRelocation {
 /// memory that the loader does not read itself, a target inside the library. Constructors and destructors
 /// (DT_INIT_ARRAY, DT_FINI_ARRAY) must point to code.
 Result<std::vector<ElfRelocation>> read_relocations(const ElfImage& image, const ElfDynamic& dynamic,
-                                                    const std::vector<Elf64_Sym>& symbols);
+                                                    const std::vector<Elf64_Sym>& symbols,
+                                                    const ElfFunctions& functions);
 
 /// The relocation of the pointer at this address; null when there is none.
 const ElfRelocation* relocation_at(const std::vector<ElfRelocation>& relocations, std::uint64_t address);

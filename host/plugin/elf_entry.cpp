@@ -4,8 +4,6 @@
 #include <array>
 #include <cstring>
 
-#include "elf/elf_functions.hpp"
-
 namespace perch::plugin {
 namespace {
 
@@ -60,11 +58,10 @@ Result<perch_plugin_api> relocated(const elf::ElfLibrary& library, const Elf64_S
 }
 
 /// Functions begin where the compiler says that they do: none of the entry's lies within another, or between.
-Result<void> check_functions(const perch_plugin_api& entry, const elf::ElfImage& image) {
-  const elf::ElfFunctions functions(image);
+Result<void> check_functions(const perch_plugin_api& entry, const elf::ElfLibrary& library) {
   std::size_t known = 0;
   for (const std::uint64_t function : functions_of(entry)) {
-    const auto place = functions.place_of(function);
+    const auto place = library.place_in_function(function);
     if (place == elf::ElfFunctions::Place::inside) return refuse_entry("names a place within a function");
     known += place == elf::ElfFunctions::Place::start ? 1 : 0;
   }
@@ -118,7 +115,7 @@ Result<void> check_entry_in_file(const elf::ElfLibrary& library, const Manifest&
   if (!entry) return fail(entry.error());
   if (auto checked = check_entry(*entry, manifest, MemoryInFile(library.image())); !checked) return checked;
   if (entry->struct_size > symbol->st_size) return refuse_entry("says that it is larger than it is");
-  return check_functions(*entry, library.image());
+  return check_functions(*entry, library);
 }
 
 Result<void> check_loadable(const elf::ElfFile& file, const Manifest& manifest) {

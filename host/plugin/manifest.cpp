@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
-#include <set>
 
+#include "base/bounded_json.hpp"
 #include "elf/elf_file.hpp"
 #include "perch/plugin.h"
 #include "plugin/config_schema.hpp"
@@ -18,43 +18,6 @@ constexpr std::size_t version_chars_max = 64;
 
 tl::unexpected<Error> refuse_manifest(const std::string& what) {
   return fail(ErrorKind::refused, "its manifest " + what);
-}
-
-/// How deep brackets are nested in a JSON text; of any other text, some number.
-int nesting_of(std::string_view text) {
-  int depth = 0;
-  int deepest = 0;
-  bool in_string = false;
-  for (std::size_t at = 0; at < text.size(); ++at) {
-    const char c = text[at];
-    if (in_string && c == '\\') {
-      ++at;
-    } else if (c == '"') {
-      in_string = !in_string;
-    } else if (!in_string && (c == '{' || c == '[')) {
-      deepest = std::max(deepest, ++depth);
-    } else if (!in_string && (c == '}' || c == ']')) {
-      --depth;
-    }
-  }
-  return deepest;
-}
-
-/// Parses a text and refuses objects that say a member twice: readers of JSON differ in which one counts.
-/// Throws what Json::parse does.
-Result<Json> parse_unambiguous(std::string_view text) {
-  std::vector<std::set<std::string>> members;  // of the objects that are open
-  std::string doubled;
-  Json json = Json::parse(text, [&](int, Json::parse_event_t event, Json& parsed) {
-    if (event == Json::parse_event_t::object_start) members.emplace_back();
-    if (event == Json::parse_event_t::object_end) members.pop_back();
-    if (event == Json::parse_event_t::key && !members.back().insert(parsed.get<std::string>()).second) {
-      doubled = parsed.dump();
-    }
-    return true;
-  });
-  if (!doubled.empty()) return refuse_manifest("has " + doubled + " twice in one object");
-  return json;
 }
 
 /// Throws nlohmann exceptions for a member that is missing or of another type: parse_manifest catches.
@@ -179,14 +142,10 @@ bool is_plugin_id(std::string_view text) {
 
 Result<Manifest> parse_manifest(std::string_view text) {
   if (text.size() > PERCH_MANIFEST_BYTES_MAX) return refuse_manifest("is over 64 KiB");
-  // nlohmann dumps with recursion: depth is bounded before anything is made of it.
-  if (nesting_of(text) > json_depth_max) {
-    return refuse_manifest("is nested deeper than " + std::to_string(json_depth_max) + " levels");
-  }
+  const auto parsed = parse_bounded(text, json_depth_max, JsonNames::once);
+  if (!parsed) return refuse_manifest(parsed.error().message);
+  const Json& json = *parsed;
   try {
-    const auto parsed = parse_unambiguous(text);
-    if (!parsed) return fail(parsed.error());
-    const Json& json = *parsed;
     if (!json.is_object()) return refuse_manifest("is no JSON object");
     Manifest manifest;
     manifest.abi = positive_number(json, "abi");

@@ -47,10 +47,25 @@ TEST_CASE("bounded json: what is no JSON is refused") {
   }
 }
 
+TEST_CASE("bounded json: names that are given twice in one object are refused where that is asked for") {
+  const std::string twice = R"({"a":{"b":1,"c":[{"b":2}],"b":3}})";
+  CHECK(parse_bounded(twice, 8).has_value());
+  const auto parsed = parse_bounded(twice, 8, JsonNames::once);
+  REQUIRE_FALSE(parsed);
+  CHECK_FALSE(parsed.error().is_too_deep);
+  CHECK(parsed.error().message == R"(has "b" twice in one object)");
+  for (const char* const once : {R"({"a":{"a":1},"b":[{"a":1},{"a":2}]})", "[[],{}]", R"({"A":2,"a":1})"})
+    CHECK(parse_bounded(once, 8, JsonNames::once)->dump() == once);
+  CHECK_FALSE(parse_bounded(R"({"a":1,"\u0061":2})", 8, JsonNames::once));
+  CHECK(parse_bounded(R"({"a":1,"b":[[1]]})", 2, JsonNames::once).error().is_too_deep);
+}
+
 TEST_CASE("bounded json: the reason is short, however long the text") {
   const auto parsed = parse_bounded("\"" + std::string(std::size_t{1} << 20, 'x'), 8);
   REQUIRE_FALSE(parsed);
   CHECK(parsed.error().message.size() <= 320);
+  const std::string name = "\"" + std::string(std::size_t{1} << 20, 'x') + "\":1";
+  CHECK(parse_bounded("{" + name + "," + name + "}", 8, JsonNames::once).error().message.size() <= 320);
 }
 
 TEST_CASE("bounded json: millions of levels cost no stack") {
