@@ -29,6 +29,15 @@ const char* to_string(ErrorKind kind) noexcept {
   return "failed";
 }
 
+ErrorKind parse_error_kind(std::string_view name) noexcept {
+  for (const ErrorKind kind :
+       {ErrorKind::usage, ErrorKind::not_found, ErrorKind::incompatible, ErrorKind::refused,
+        ErrorKind::rolled_back, ErrorKind::timeout, ErrorKind::exhausted, ErrorKind::crashed}) {
+    if (name == to_string(kind)) return kind;
+  }
+  return ErrorKind::failed;
+}
+
 tl::unexpected<Error> fail_errno(const std::string& what) {
   const int error = errno;
   return fail(what + ": " + std::generic_category().message(error));

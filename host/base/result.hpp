@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <tl/expected.hpp>
 #include <utility>
 #include <vector>
@@ -23,6 +24,8 @@ enum class ErrorKind {
 
 /// The kind as it is written in the control protocol, e.g. "rolled_back".
 const char* to_string(ErrorKind kind) noexcept;
+/// The kind of that name; `failed` for any other, since a newer host may know more.
+ErrorKind parse_error_kind(std::string_view name) noexcept;
 
 struct Error {
   ErrorKind kind = ErrorKind::failed;

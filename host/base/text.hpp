@@ -1,4 +1,5 @@
-// Texts from plugins: copied, cut, made valid UTF-8 and one line before anybody else sees them.
+// Texts for people: cut, counted, quoted; those from plugins made one line of valid UTF-8 before anybody else
+// sees them.
 #pragma once
 
 #include <cstddef>
@@ -13,7 +14,13 @@ namespace perch {
 /// cut.
 std::string clean_text(std::string_view text, std::size_t bytes_max);
 
-/// Code points of a UTF-8 text: what JSON Schema calls its length.
+/// The first bytes of a text, not cut inside of a UTF-8 character.
+std::string_view cut_text(std::string_view text, std::size_t bytes_max);
+
+/// "text" for a message.
+std::string in_quotes(std::string_view text);
+
+/// Code points of a UTF-8 text: what JSON Schema calls its length, and about its width on a screen.
 std::size_t characters_in(std::string_view text);
 
 /// An error as one line: the message and its details.

@@ -2,11 +2,11 @@
 #include <cstdio>
 #include <memory>
 
+#include "base/text_table.hpp"
 #include "base/units.hpp"
 #include "cli/commands.hpp"
 #include "cli/human_text.hpp"
 #include "cli/text_argument.hpp"
-#include "cli/text_table.hpp"
 
 namespace perch::cli {
 namespace {

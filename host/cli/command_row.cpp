@@ -4,12 +4,12 @@
 #include <memory>
 #include <set>
 
+#include "base/text_table.hpp"
 #include "base/units.hpp"
 #include "cli/commands.hpp"
 #include "cli/field_arguments.hpp"
 #include "cli/human_text.hpp"
 #include "cli/row_reader.hpp"
-#include "cli/text_table.hpp"
 
 namespace perch::cli {
 namespace {
@@ -42,7 +42,7 @@ struct RowColumns {
                                                              : exact_text(value);
   }
 
-  std::vector<Column> columns;
+  std::vector<TextColumn> columns;
   std::set<std::string> times;
 };
 
@@ -51,7 +51,7 @@ std::string rows_text(const Json& layout, const Json& rows) {
   TextTable table(format.columns);
   for (const Json& row : rows) {
     std::vector<std::string> cells;
-    for (const Column& column : format.columns)
+    for (const TextColumn& column : format.columns)
       cells.push_back(format.cell(column.title, row.at(column.title)));
     table.add_row(std::move(cells));
   }

@@ -1,8 +1,8 @@
 // perch status
+#include "base/text_table.hpp"
 #include "base/units.hpp"
 #include "cli/commands.hpp"
 #include "cli/human_text.hpp"
-#include "cli/text_table.hpp"
 
 namespace perch::cli {
 namespace {

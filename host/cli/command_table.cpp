@@ -2,12 +2,12 @@
 #include <cstdio>
 #include <memory>
 
+#include "base/text_table.hpp"
 #include "base/units.hpp"
 #include "cli/c_header.hpp"
 #include "cli/commands.hpp"
 #include "cli/cpp_header.hpp"
 #include "cli/human_text.hpp"
-#include "cli/text_table.hpp"
 
 namespace perch::cli {
 namespace {

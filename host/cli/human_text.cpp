@@ -4,8 +4,8 @@
 #include <cmath>
 #include <cstdio>
 
+#include "base/text_table.hpp"
 #include "base/units.hpp"
-#include "cli/text_table.hpp"
 
 namespace perch::cli {
 namespace {
@@ -41,12 +41,12 @@ bool is_table(const Json& value) {
 }
 
 /// The members of the rows, in the order in which they first come.
-std::vector<Column> columns_of(const Json& rows) {
-  std::vector<Column> columns;
+std::vector<TextColumn> columns_of(const Json& rows) {
+  std::vector<TextColumn> columns;
   for (const Json& row : rows) {
     for (const auto& [name, value] : row.items()) {
       const auto known =
-          std::find_if(columns.begin(), columns.end(), [&](const Column& c) { return c.title == name; });
+          std::find_if(columns.begin(), columns.end(), [&](const TextColumn& c) { return c.title == name; });
       if (known == columns.end()) columns.push_back({name, value.is_number() ? Align::right : Align::left});
     }
   }
@@ -54,8 +54,8 @@ std::vector<Column> columns_of(const Json& rows) {
 }
 
 std::string table_text(const std::string& title, const Json& rows) {
-  const std::vector<Column> members = columns_of(rows);
-  std::vector<Column> columns = members;
+  const std::vector<TextColumn> members = columns_of(rows);
+  std::vector<TextColumn> columns = members;
   if (rows.is_object()) columns.insert(columns.begin(), {title});
   TextTable table(columns);
   std::size_t shown = 0;
@@ -63,7 +63,7 @@ std::string table_text(const std::string& title, const Json& rows) {
     if (shown++ == rows_shown_max) break;
     std::vector<std::string> cells;
     if (rows.is_object()) cells.push_back(exact_text(Json(name)));
-    for (const Column& column : members) {
+    for (const TextColumn& column : members) {
       const auto cell = row.find(column.title);
       cells.push_back(cell == row.end() ? "" : rounded_text(column.title, *cell));
     }

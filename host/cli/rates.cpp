@@ -4,9 +4,9 @@
 #include <array>
 #include <cmath>
 
+#include "base/text_table.hpp"
 #include "base/units.hpp"
 #include "cli/human_text.hpp"
-#include "cli/text_table.hpp"
 
 namespace perch::cli {
 namespace {

@@ -55,20 +55,11 @@ Outcome<bool> wait_for(int fd, short events, int interrupt_fd, Deadline deadline
   }
 }
 
-ErrorKind kind_of(const std::string& name) {
-  for (const ErrorKind kind :
-       {ErrorKind::usage, ErrorKind::not_found, ErrorKind::incompatible, ErrorKind::refused,
-        ErrorKind::rolled_back, ErrorKind::timeout, ErrorKind::exhausted, ErrorKind::crashed}) {
-    if (name == to_string(kind)) return kind;
-  }
-  return ErrorKind::failed;
-}
-
 /// From a reply's "error" member. Throws when the host does not keep to the protocol.
 Failure failure_from(const Json& error) {
   Error result{ErrorKind::failed, error.at("message").get<std::string>(), {}};
   if (const auto data = error.find("data"); data != error.end()) {
-    result.kind = kind_of(data->value("kind", ""));
+    result.kind = parse_error_kind(data->value("kind", ""));
     result.details = data->value("details", std::vector<std::string>{});
   }
   const ExitCode code = exit_code_of(result.kind);

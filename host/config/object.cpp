@@ -6,12 +6,11 @@
 
 #include "base/assert.hpp"
 #include "base/nearest_name.hpp"
+#include "base/text.hpp"
 #include "base/units.hpp"
 
 namespace perch {
 namespace {
-
-std::string in_quotes(std::string_view text) { return "\"" + std::string(text) + "\""; }
 
 std::string found_instead(const ConfigJson& value) {
   constexpr std::size_t shown_max = 40;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/nearest_name.hpp"
+#include "base/text.hpp"
 #include "base/units.hpp"
 
 namespace perch::control {
@@ -28,8 +29,6 @@ bool is_of_type(ParameterType type, const json& value) {
   }
   return false;
 }
-
-std::string in_quotes(std::string_view name) { return "\"" + std::string(name) + "\""; }
 
 Error unknown_parameter(const Method& method, const std::string& name) {
   std::vector<std::string> known;

@@ -12,7 +12,7 @@ bool is_loaded(const ElfSection& section) { return (section.header.sh_flags & SH
 bool has_bytes(const ElfSection& section) { return section.header.sh_type != SHT_NOBITS; }
 bool is_thread_local(const ElfSection& section) { return (section.header.sh_flags & SHF_TLS) != 0; }
 
-std::string quoted(const ElfSection& section) { return "its section " + section.name; }
+std::string text_of(const ElfSection& section) { return "its section " + section.name; }
 
 /// Each section that is loaded lies in one segment, where the file has it, and may do there what it must.
 Result<void> check_placed(const ElfImage& image, const ElfSection& section) {
@@ -20,16 +20,16 @@ Result<void> check_placed(const ElfImage& image, const ElfSection& section) {
   if (!is_loaded(section) || header.sh_size == 0) return {};
   if (is_thread_local(section) && !has_bytes(section)) return {};  // .tbss takes no addresses
   const Elf64_Phdr* const segment = image.segment_of(header.sh_addr, header.sh_size);
-  if (segment == nullptr) return malformed(quoted(section) + " lies in none of its segments");
+  if (segment == nullptr) return malformed(text_of(section) + " lies in none of its segments");
   if (has_bytes(section) ? !image.is_at(header.sh_addr, header.sh_size, header.sh_offset)
                          : header.sh_addr < segment->p_vaddr + segment->p_filesz) {
-    return malformed(quoted(section) + " is in another place of the file than its segment");
+    return malformed(text_of(section) + " is in another place of the file than its segment");
   }
   if ((header.sh_flags & SHF_WRITE) != 0 && (segment->p_flags & PF_W) == 0) {
-    return malformed(quoted(section) + " must be writable, its segment is not");
+    return malformed(text_of(section) + " must be writable, its segment is not");
   }
   if ((header.sh_flags & SHF_EXECINSTR) != 0 && (segment->p_flags & PF_X) == 0) {
-    return malformed(quoted(section) + " must be executable, its segment is not");
+    return malformed(text_of(section) + " must be executable, its segment is not");
   }
   return {};
 }
@@ -53,7 +53,7 @@ Result<void> check_relro(const ElfFile& file) {
   for (const ElfSection& section : file.sections()) {
     const Elf64_Shdr& header = section.header;
     if (stays_writable(section) && header.sh_addr < to && from < header.sh_addr + header.sh_size) {
-      return malformed("what is to become read-only (PT_GNU_RELRO) covers " + quoted(section).substr(4));
+      return malformed("what is to become read-only (PT_GNU_RELRO) covers " + text_of(section).substr(4));
     }
   }
   return {};
@@ -93,7 +93,7 @@ Result<void> compare(const ElfFile& file, std::uint32_t type, const char* name,
   const bool there = found != nullptr && (found->header.sh_size > 0 || address);
   if (!there && !address) return {};
   if (!there || !address || found->header.sh_addr != *address || (size && found->header.sh_size != *size)) {
-    return malformed(what + " is not where " + (there ? quoted(*found) : "a section") + " is");
+    return malformed(what + " is not where " + (there ? text_of(*found) : "a section") + " is");
   }
   return {};
 }
@@ -153,7 +153,7 @@ Result<void> check_relocation_tables(const ElfLibrary& library) {
     };
     if (header.sh_size != 0 && !within(library.dynamic().range(DT_RELA, DT_RELASZ)) &&
         !within(library.dynamic().range(DT_JMPREL, DT_PLTRELSZ))) {
-      return malformed(quoted(section) + " is in neither of its two tables of relocations");
+      return malformed(text_of(section) + " is in neither of its two tables of relocations");
     }
     bytes -= header.sh_size;
   }

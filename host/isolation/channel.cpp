@@ -161,12 +161,7 @@ Error error_from(const Json& json) {
   Error error{ErrorKind::failed, text_of(member("message")), {}};
   const Json details = member("details");
   for (const Json& line : details) error.details.push_back(text_of(line));
-  const std::string kind = text_of(member("kind"));
-  for (const ErrorKind each :
-       {ErrorKind::usage, ErrorKind::not_found, ErrorKind::incompatible, ErrorKind::refused,
-        ErrorKind::rolled_back, ErrorKind::timeout, ErrorKind::exhausted, ErrorKind::crashed}) {
-    if (kind == to_string(each)) error.kind = each;
-  }
+  error.kind = parse_error_kind(text_of(member("kind")));
   return error;
 }
 

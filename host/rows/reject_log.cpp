@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "base/text.hpp"
 #include "base/units.hpp"
 
 namespace perch::rows {
@@ -29,16 +30,8 @@ std::string base64(std::string_view bytes) {
   return out;
 }
 
-/// The first bytes of a row, not cut inside of a UTF-8 character.
-std::string_view cut(std::string_view text, std::size_t bytes_max) {
-  if (text.size() <= bytes_max) return text;
-  std::size_t end = bytes_max;
-  while (end > bytes_max - 3 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
-  return text.substr(0, end);
-}
-
 std::string to_json(const std::string& source, const Line& row, const Reject& reject) {
-  const std::string_view text = cut(row.text, RejectLog::row_bytes_max);
+  const std::string_view text = cut_text(row.text, RejectLog::row_bytes_max);
   nlohmann::ordered_json line{
       {"time", format_utc(unix_now_ns())}, {"source", source},          {"position", row.begin},
       {"reason", name(reject.reason)},     {"message", reject.message}, {"row", text}};

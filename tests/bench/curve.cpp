@@ -4,7 +4,6 @@
 #include <iostream>
 
 #include "report.hpp"
-#include "text_table.hpp"
 #include "workload.hpp"
 
 namespace perch::bench {

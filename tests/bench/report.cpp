@@ -1,12 +1,24 @@
 #include "report.hpp"
 
 #include <algorithm>
+#include <cstdio>
 #include <limits>
 #include <nlohmann/json.hpp>
 
-#include "text_table.hpp"
+#include "base/text_table.hpp"
 
 namespace perch::bench {
+
+std::string readable(double value) {
+  char text[64];
+  std::snprintf(text, sizeof text,
+                value < 0.1   ? "%.2g"
+                : value < 10  ? "%.2f"
+                : value < 100 ? "%.1f"
+                              : "%.0f",
+                value);
+  return text;
+}
 
 double Report::Cell::median() const {
   std::vector<double> sorted = values;
@@ -41,13 +53,12 @@ double Report::median(const std::string& workload, const std::string& unit, cons
 }
 
 std::string Report::table() const {
-  TextTable table;
-  std::vector<std::string> head = {"workload", "unit"};
+  std::vector<TextColumn> columns = {{"workload"}, {"unit"}};
   for (const std::string& engine : engines_) {
-    head.push_back(engine);
-    if (engine != "perch") head.emplace_back();
+    columns.push_back({engine, Align::right});
+    if (engine != "perch") columns.push_back({"", Align::right});
   }
-  table.add(head);
+  TextTable table(std::move(columns));
   for (const Line& line : lines_) {
     std::vector<std::string> cells = {line.workload, line.unit};
     const Cell* perch = line.find("perch");
@@ -58,9 +69,9 @@ std::string Report::table() const {
       const bool comparable = cell && perch && perch->median() > 0;
       cells.push_back(comparable ? "(" + readable(cell->median() / perch->median()) + "x)" : "");
     }
-    table.add(cells);
+    table.add_row(std::move(cells));
   }
-  return table.text(2);
+  return table.text();
 }
 
 std::string Report::json_lines(std::uint64_t rows) const {

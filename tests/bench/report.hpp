@@ -7,6 +7,9 @@
 
 namespace perch::bench {
 
+/// The digits that matter: 0.012, 1.23, 12.3, 123.
+std::string readable(double value);
+
 class Report {
  public:
   explicit Report(std::vector<std::string> engines) : engines_(std::move(engines)) {}

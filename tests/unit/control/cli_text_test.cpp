@@ -2,19 +2,8 @@
 
 #include "cli/field_arguments.hpp"
 #include "cli/human_text.hpp"
-#include "cli/text_table.hpp"
 
 using namespace perch::cli;
-
-TEST_CASE("columns are as wide as their widest cell, numbers end at the right") {
-  TextTable table({{"NAME"}, {"ROWS", Align::right}, {"NOTE"}});
-  table.add_row({"trades", "1,000", "a"});
-  table.add_row({"µ", "7"});
-  CHECK(table.text("> ") ==
-        "> NAME     ROWS  NOTE\n"
-        "> trades  1,000  a\n"
-        "> µ           7\n");
-}
 
 TEST_CASE("what a terminal would obey is shown, not obeyed") {
   CHECK(exact_text(Json("a\x1b[31mb\r\n\x7f")) == "a\\x1b[31mb\\x0d\\x0a\\x7f");

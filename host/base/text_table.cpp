@@ -1,18 +1,14 @@
-#include "cli/text_table.hpp"
+#include "base/text_table.hpp"
 
 #include <algorithm>
 
-namespace perch::cli {
+#include "base/text.hpp"
+
+namespace perch {
 namespace {
 
-/// Characters of UTF-8 text: bytes that continue none. (Wide and combining characters count as one.)
-std::size_t width_of(std::string_view text) {
-  return static_cast<std::size_t>(std::count_if(
-      text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
-}
-
 void append_cell(std::string& line, const std::string& cell, Align align, std::size_t width) {
-  const std::string padding(width - width_of(cell), ' ');
+  const std::string padding(width - characters_in(cell), ' ');
   line += align == Align::right ? padding + cell : cell + padding;
 }
 
@@ -28,8 +24,8 @@ std::string TextTable::text(std::string_view indent) const {
   std::vector<std::size_t> widths;
   for (std::size_t i = 0; i < columns_.size(); ++i) {
     titles.push_back(columns_[i].title);
-    widths.push_back(width_of(columns_[i].title));
-    for (const auto& row : rows_) widths[i] = std::max(widths[i], width_of(row[i]));
+    widths.push_back(characters_in(columns_[i].title));
+    for (const auto& row : rows_) widths[i] = std::max(widths[i], characters_in(row[i]));
   }
   std::string out;
   const auto append_line = [&](const std::vector<std::string>& cells) {
@@ -46,4 +42,4 @@ std::string TextTable::text(std::string_view indent) const {
   return out;
 }
 
-}  // namespace perch::cli
+}  // namespace perch

@@ -5,18 +5,18 @@
 #include <string_view>
 #include <vector>
 
-namespace perch::cli {
+namespace perch {
 
 enum class Align { left, right };
 
-struct Column {
+struct TextColumn {
   std::string title;
   Align align = Align::left;
 };
 
 class TextTable {
  public:
-  explicit TextTable(std::vector<Column> columns) : columns_(std::move(columns)) {}
+  explicit TextTable(std::vector<TextColumn> columns) : columns_(std::move(columns)) {}
   /// Missing cells are empty, surplus ones left out.
   void add_row(std::vector<std::string> cells);
   bool empty() const noexcept { return rows_.empty(); }
@@ -24,8 +24,8 @@ class TextTable {
   std::string text(std::string_view indent = "") const;
 
  private:
-  std::vector<Column> columns_;
+  std::vector<TextColumn> columns_;
   std::vector<std::vector<std::string>> rows_;
 };
 
-}  // namespace perch::cli
+}  // namespace perch
