@@ -14,6 +14,19 @@ struct Play {
 
 using Name = const std::string&;
 
+void commit_changes(SampleTables& tables, std::uint64_t rows) {
+  tables.change(rows / 10 + 1);
+  tables.commit();
+}
+
+/// Its first step sees all rows, from version 0.
+void begin_over_rows(PluginLife& life, SampleTables& tables, std::uint64_t rows) {
+  tables.insert_everywhere(rows);
+  tables.commit();
+  life.begin();
+  life.step();
+}
+
 void create_destroy(Stage& stage, SampleTables& tables, Name name, std::uint64_t) {
   PluginLife life(stage, tables, name);
   life.create();
@@ -51,22 +64,15 @@ void steps_over_empty_tables(Stage& stage, SampleTables& tables, Name name, std:
 
 /// Each kind of step that there is, the first one from version 0 with all rows.
 void all_kinds_of_steps(Stage& stage, SampleTables& tables, Name name, std::uint64_t rows) {
-  tables.insert_everywhere(rows);
-  tables.commit();
   PluginLife life(stage, tables, name);
-  life.begin();
-  life.step();
+  begin_over_rows(life, tables, rows);
   for (int commit = 0; commit < 5; ++commit) {  // a commit each
-    tables.change(rows / 10 + 1);
-    tables.commit();
+    commit_changes(tables, rows);
     life.step();
   }
   tables.commit();  // one in which nothing changed
   life.step();
-  for (int commit = 0; commit < 5; ++commit) {  // several at once
-    tables.change(rows / 10 + 1);
-    tables.commit();
-  }
+  for (int commit = 0; commit < 5; ++commit) commit_changes(tables, rows);  // several at once
   life.step();
   tables.clear_everywhere();  // all rows removed
   tables.commit();
@@ -93,23 +99,18 @@ void save_in_between(Stage& stage, SampleTables& tables, Name name, std::uint64_
 
 /// A swap that is accepted: the old one is destroyed after the new one took over and made steps of its own.
 void take_over(Stage& stage, SampleTables& tables, Name name, std::uint64_t rows) {
-  tables.insert_everywhere(rows);
-  tables.commit();
   PluginLife old(stage, tables, name + ", the old one");
-  old.begin();
-  old.step();
+  begin_over_rows(old, tables, rows);
   PluginLife next(stage, tables, name + ", the new one");
   next.create();
   const auto state = old.save();
   if (old.has_failed()) return;
-  tables.change(rows / 10 + 1);
-  tables.commit();
+  commit_changes(tables, rows);
   next.restore(state);
   next.start();
   next.step();
   old.end();
-  tables.change(rows / 10 + 1);
-  tables.commit();
+  commit_changes(tables, rows);
   next.step();
   next.save();
   next.end();
@@ -117,21 +118,16 @@ void take_over(Stage& stage, SampleTables& tables, Name name, std::uint64_t rows
 
 /// A swap that is rolled back: the old one goes on from where it saved.
 void roll_back(Stage& stage, SampleTables& tables, Name name, std::uint64_t rows) {
-  tables.insert_everywhere(rows);
-  tables.commit();
   PluginLife old(stage, tables, name + ", the old one");
-  old.begin();
-  old.step();
+  begin_over_rows(old, tables, rows);
   const auto state = old.save();
   if (old.has_failed()) return;
   PluginLife next(stage, tables, name + ", the new one");
   next.take_over(state);
-  tables.change(rows / 10 + 1);
-  tables.commit();
+  commit_changes(tables, rows);
   next.step();
   next.end();
-  tables.change(rows / 10 + 1);
-  tables.commit();
+  commit_changes(tables, rows);
   old.step();
   old.save();
   old.end();
@@ -139,11 +135,8 @@ void roll_back(Stage& stage, SampleTables& tables, Name name, std::uint64_t rows
 
 /// A swap that is given up before the new one starts.
 void restore_without_start(Stage& stage, SampleTables& tables, Name name, std::uint64_t rows) {
-  tables.insert_everywhere(rows);
-  tables.commit();
   PluginLife old(stage, tables, name + ", the old one");
-  old.begin();
-  old.step();
+  begin_over_rows(old, tables, rows);
   const auto state = old.save();
   if (old.has_failed()) return;
   PluginLife next(stage, tables, name + ", the new one");
