@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/assert.hpp"
+#include "base/text.hpp"
 #include "client/connected_host.hpp"
 #include "perch/client.h"
 
@@ -33,13 +34,11 @@ std::string socket_of(const char* given) {
   return wanted != nullptr ? wanted : "run/perch.sock";
 }
 
-/// What it is cut at is not in the middle of a character.
-void put_message(perch_error* error, std::string text) {
+void put_message(perch_error* error, std::string_view text) {
   if (error == nullptr) return;
-  std::size_t size = std::min(text.size(), sizeof error->message - 1);
-  while (size < text.size() && size > 0 && (static_cast<unsigned char>(text[size]) & 0xc0) == 0x80) --size;
-  std::memcpy(error->message, text.data(), size);
-  error->message[size] = '\0';
+  const std::string_view cut = cut_text(text, sizeof error->message - 1);
+  std::memcpy(error->message, cut.data(), cut.size());
+  error->message[cut.size()] = '\0';
 }
 
 perch_result result_of(const Failure& failure, bool is_connected) {
@@ -59,7 +58,7 @@ perch_result result_of(const Failure& failure, bool is_connected) {
 perch_result tell(const Failure& failure, perch_error* error, bool is_connected = true) {
   std::string text = failure.error.message;
   for (const std::string& line : failure.error.details) text += "\n  " + line;
-  put_message(error, std::move(text));
+  put_message(error, text);
   return result_of(failure, is_connected);
 }
 
@@ -89,15 +88,6 @@ void describe(const tables::Table& table, std::uint32_t index, perch_table& out)
   out.value_size = table.value().size();
 }
 
-/// Room for the keys of some rows on their way.
-struct Batch {
-  static constexpr std::size_t rows = 64;
-  explicit Batch(std::size_t key_size) {
-    PERCH_ASSERT(key_size <= keys.size() / rows, "a key of at most 64 words");
-  }
-  std::array<char, rows * 512> keys;
-};
-
 /// Nothing where nobody wants it; zeros where there is nothing.
 void put(void* array, std::size_t stride, std::uint64_t index, const void* record, std::size_t size) {
   if (array == nullptr) return;
@@ -107,6 +97,33 @@ void put(void* array, std::size_t stride, std::uint64_t index, const void* recor
   } else {
     std::memset(place, 0, size);
   }
+}
+
+constexpr std::uint64_t batch_max = 64;
+
+/// Null: there is no such table.
+const tables::Table* table_at(const perch_client* client, std::uint32_t index) {
+  const auto& tables = client->host->tables();
+  return index < tables.size() ? &*tables[index] : nullptr;
+}
+
+/// Copies up to `items_max` items of a table, a batch at a time. `next(keys, wanted)` fetches a batch and
+/// says how many items it has; `put_item(item, index, key)` puts one of them into place `index` of the
+/// caller's arrays.
+template <class Next, class PutItem>
+std::uint64_t copy_items(const tables::Table& table, std::uint64_t items_max, Next next, PutItem put_item) {
+  const std::size_t key_size = table.key().size();
+  std::array<char, batch_max * 512> keys;
+  PERCH_ASSERT(key_size <= keys.size() / batch_max, "a key of at most 64 words");
+  std::uint64_t done = 0;
+  while (done < items_max) {
+    const std::uint32_t count =
+        next(keys.data(), static_cast<std::uint32_t>(std::min(items_max - done, batch_max)));
+    if (count == 0) break;
+    for (std::uint32_t item = 0; item < count; ++item, ++done)
+      put_item(item, done, keys.data() + item * key_size);
+  }
+  return done;
 }
 
 bool has_room(const perch_table* table) {
@@ -138,9 +155,9 @@ uint32_t perch_table_count(const perch_client* client) {
 }
 
 perch_result perch_table_at(const perch_client* client, uint32_t index, perch_table* table) {
-  const auto& tables = client->host->tables();
-  if (index >= tables.size() || !has_room(table)) return PERCH_FAILED;
-  describe(*tables[index], index, *table);
+  const perch::tables::Table* const found = table_at(client, index);
+  if (found == nullptr || !has_room(table)) return PERCH_FAILED;
+  describe(*found, index, *table);
   return PERCH_OK;
 }
 
@@ -204,49 +221,40 @@ void perch_unpin(perch_client* client, const perch_snapshot* snapshot) {
 
 uint64_t perch_copy_rows(const perch_client* client, uint32_t table, perch_cursor* cursor, void* keys,
                          size_t key_stride, void* values, size_t value_stride, uint64_t max_rows) {
-  if (table >= client->host->tables().size()) return 0;
-  const auto& functions = client->host->functions();
-  const std::size_t key_size = client->host->tables()[table]->key().size();
-  const std::size_t value_size = client->host->tables()[table]->value().size();
-  Batch batch(key_size);
-  std::uint64_t done = 0;
-  while (done < max_rows) {
-    perch_run run{sizeof run, 0, nullptr, 0};
-    const auto wanted = static_cast<std::uint32_t>(std::min<std::uint64_t>(max_rows - done, Batch::rows));
-    const std::uint32_t count =
-        functions.scan_next(cursor, keys != nullptr ? batch.keys.data() : nullptr, wanted, &run);
-    if (count == 0) break;
-    for (std::uint32_t i = 0; i < count; ++i, ++done) {
-      put(keys, key_stride, done, batch.keys.data() + i * key_size, key_size);
-      put(values, value_stride, done, static_cast<const char*>(run.values) + i * run.value_stride,
-          value_size);
-    }
-  }
-  return done;
+  const perch::tables::Table* const from = table_at(client, table);
+  if (from == nullptr) return 0;
+  perch_run run{sizeof run, 0, nullptr, 0};
+  return copy_items(
+      *from, max_rows,
+      [&](char* batch_keys, std::uint32_t wanted) {
+        return client->host->functions().scan_next(cursor, keys != nullptr ? batch_keys : nullptr, wanted,
+                                                   &run);
+      },
+      [&](std::uint32_t item, std::uint64_t index, const char* key) {
+        put(keys, key_stride, index, key, from->key().size());
+        put(values, value_stride, index, static_cast<const char*>(run.values) + item * run.value_stride,
+            from->value().size());
+      });
 }
 
 uint64_t perch_copy_changes(const perch_client* client, uint32_t table, perch_cursor* cursor, uint32_t* kinds,
                             void* keys, size_t key_stride, void* old_values, size_t old_stride,
                             void* new_values, size_t new_stride, uint64_t max_changes) {
-  if (table >= client->host->tables().size()) return 0;
-  const auto& functions = client->host->functions();
-  const std::size_t key_size = client->host->tables()[table]->key().size();
-  const std::size_t value_size = client->host->tables()[table]->value().size();
-  Batch batch(key_size);
-  std::uint64_t done = 0;
-  while (done < max_changes) {
-    perch_change changes[Batch::rows];
-    const auto wanted = static_cast<std::uint32_t>(std::min<std::uint64_t>(max_changes - done, Batch::rows));
-    const std::uint32_t count = functions.diff_next(cursor, batch.keys.data(), wanted, changes);
-    if (count == 0) break;
-    for (std::uint32_t i = 0; i < count; ++i, ++done) {
-      if (kinds != nullptr) kinds[done] = changes[i].kind;
-      put(keys, key_stride, done, batch.keys.data() + i * key_size, key_size);
-      put(old_values, old_stride, done, changes[i].old_value, value_size);
-      put(new_values, new_stride, done, changes[i].new_value, value_size);
-    }
-  }
-  return done;
+  const perch::tables::Table* const from = table_at(client, table);
+  if (from == nullptr) return 0;
+  std::array<perch_change, batch_max> changes;
+  return copy_items(
+      *from, max_changes,
+      [&](char* batch_keys, std::uint32_t wanted) {
+        return client->host->functions().diff_next(cursor, batch_keys, wanted, changes.data());
+      },
+      [&](std::uint32_t item, std::uint64_t index, const char* key) {
+        const perch_change& change = changes[item];
+        if (kinds != nullptr) kinds[index] = change.kind;
+        put(keys, key_stride, index, key, from->key().size());
+        put(old_values, old_stride, index, change.old_value, from->value().size());
+        put(new_values, new_stride, index, change.new_value, from->value().size());
+      });
 }
 
 uint64_t perch_version(const perch_client* client) { return client->host->version(); }
