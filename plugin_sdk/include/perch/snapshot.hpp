@@ -61,6 +61,43 @@ class PullIterator {
   bool over_;
 };
 
+/// One pass over what a cursor of the host finds, for `for`. `Pass` derives from this: its fetch() takes up
+/// to `batch_max` items from the host, their keys into `keys_`, and says how many; its item() is the one at
+/// `at_`.
+template <class Pass, class Item, class Key>
+class BatchedPass {
+ public:
+  using Iterator = PullIterator<Pass, Item>;
+
+  BatchedPass(const BatchedPass&) = delete;
+  BatchedPass& operator=(const BatchedPass&) = delete;
+
+  Iterator begin() { return Iterator(static_cast<Pass&>(*this)); }
+  std::default_sentinel_t end() const noexcept { return {}; }
+
+  /// Steps to the next item; false at the end. For the iterator.
+  bool advance() {
+    if (++at_ < count_) return true;
+    count_ = static_cast<Pass&>(*this).fetch();
+    at_ = 0;
+    return count_ != 0;
+  }
+
+ protected:
+  static constexpr std::uint32_t batch_max = 32;
+
+  explicit BatchedPass(const perch_host* host) noexcept : host_(host) {}
+  ~BatchedPass() = default;
+
+  const perch_host* host_;
+  perch_cursor cursor_;
+  std::uint32_t at_ = 0;
+  Key keys_[batch_max];
+
+ private:
+  std::uint32_t count_ = 0;
+};
+
 }  // namespace detail
 
 /// A range of keys. Each bound looks at the first `fields` fields of its key (0: all of them), and then
@@ -130,35 +167,20 @@ struct Row {
 };
 
 /// One pass over the rows of a range, in key order: `for (const auto& [key, value] :
-/// snapshot.scan(trades::table))`. Holds a cursor and room for `batch_rows` keys, about 1–3 KiB; rows come
+/// snapshot.scan(trades::table))`. Holds a cursor and room for 32 keys, about 1–3 KiB; rows come
 /// from the host in runs of neighbours.
 template <class T>
-class Scan {
+class Scan : public detail::BatchedPass<Scan<T>, Row<T>, typename T::Key> {
  public:
   using Key = typename T::Key;
   using Value = typename T::Value;
-  using Iterator = detail::PullIterator<Scan, Row<T>>;
-  static constexpr std::uint32_t batch_rows = 32;
 
-  Scan(const detail::View& view, const perch_snapshot* snapshot, const perch_range* range)
-      : host_(view.host) {
+  Scan(const detail::View& view, const perch_snapshot* snapshot, const perch_range* range) : Pass(view.host) {
     run_.struct_size = sizeof run_;
     if (host_->scan_open(snapshot, view.index_of<T>(), range, &cursor_) != PERCH_OK)
       detail::refused("scan", T::name);
   }
-  Scan(const Scan&) = delete;
-  Scan& operator=(const Scan&) = delete;
 
-  Iterator begin() { return Iterator(*this); }
-  std::default_sentinel_t end() const noexcept { return {}; }
-
-  /// Steps to the next row; false at the end. For the iterator.
-  bool advance() {
-    if (++at_ < run_.count) return true;
-    run_.count = host_->scan_next(&cursor_, keys_, batch_rows, &run_);
-    at_ = 0;
-    return run_.count != 0;
-  }
   Row<T> item() const noexcept {
     const char* value =
         static_cast<const char*>(run_.values) + static_cast<std::ptrdiff_t>(at_) * run_.value_stride;
@@ -166,11 +188,13 @@ class Scan {
   }
 
  private:
-  const perch_host* host_;
-  perch_cursor cursor_;
+  using Pass = detail::BatchedPass<Scan, Row<T>, Key>;
+  friend Pass;
+  using Pass::at_, Pass::cursor_, Pass::host_, Pass::keys_;
+
+  std::uint32_t fetch() { return host_->scan_next(&cursor_, keys_, Pass::batch_max, &run_); }
+
   perch_run run_{};
-  std::uint32_t at_ = 0;
-  Key keys_[batch_rows];
 };
 
 enum class ChangeKind : std::uint32_t {
@@ -190,31 +214,17 @@ struct Change {
 
 /// One pass over the changes of a table, in key order. Cost follows the number of changes.
 template <class T>
-class Changes {
+class Changes : public detail::BatchedPass<Changes<T>, Change<T>, typename T::Key> {
  public:
   using Key = typename T::Key;
   using Value = typename T::Value;
-  using Iterator = detail::PullIterator<Changes, Change<T>>;
-  static constexpr std::uint32_t batch_changes = 32;
 
   Changes(const detail::View& view, const perch_snapshot* previous, const perch_snapshot* current)
-      : host_(view.host) {
+      : Pass(view.host) {
     if (host_->diff_open(previous, current, view.index_of<T>(), &cursor_) != PERCH_OK)
       detail::refused("diff", T::name);
   }
-  Changes(const Changes&) = delete;
-  Changes& operator=(const Changes&) = delete;
 
-  Iterator begin() { return Iterator(*this); }
-  std::default_sentinel_t end() const noexcept { return {}; }
-
-  /// Steps to the next change; false at the end. For the iterator.
-  bool advance() {
-    if (++at_ < count_) return true;
-    count_ = host_->diff_next(&cursor_, keys_, batch_changes, changes_);
-    at_ = 0;
-    return count_ != 0;
-  }
   Change<T> item() const noexcept {
     const perch_change& change = changes_[at_];
     return {static_cast<ChangeKind>(change.kind), keys_[at_], static_cast<const Value*>(change.old_value),
@@ -222,12 +232,13 @@ class Changes {
   }
 
  private:
-  const perch_host* host_;
-  perch_cursor cursor_;
-  std::uint32_t at_ = 0;
-  std::uint32_t count_ = 0;
-  perch_change changes_[batch_changes];
-  Key keys_[batch_changes];
+  using Pass = detail::BatchedPass<Changes, Change<T>, Key>;
+  friend Pass;
+  using Pass::at_, Pass::cursor_, Pass::host_, Pass::keys_;
+
+  std::uint32_t fetch() { return host_->diff_next(&cursor_, keys_, Pass::batch_max, changes_); }
+
+  perch_change changes_[Pass::batch_max];
 };
 
 /// A view of one version, which never changes. Cheap to copy; keeps nothing alive: step.current() lives until
