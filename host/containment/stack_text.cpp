@@ -2,9 +2,8 @@
 
 #include <cxxabi.h>
 #include <dlfcn.h>
+#include <elf.h>
 #include <fcntl.h>
-#include <gelf.h>
-#include <libelf.h>
 #include <link.h>
 #include <string.h>
 
@@ -14,6 +13,8 @@
 #include <memory>
 
 #include "base/unique_fd.hpp"
+#include "elf/elf_file.hpp"
+#include "elf/elf_image.hpp"
 
 namespace perch::containment {
 namespace {
@@ -38,40 +39,48 @@ const char* base_name(const char* path) noexcept {
   return slash != nullptr ? slash + 1 : path;
 }
 
+std::string text_in(const elf::ElfFile& file, const Elf64_Shdr& strings, std::uint64_t at) {
+  constexpr std::uint64_t text_bytes_max = 4096;
+  if (at >= strings.sh_size) return {};
+  std::string text(std::min(strings.sh_size - at, text_bytes_max), '\0');
+  if (!file.read(strings.sh_offset + at, text.data(), text.size())) return {};
+  return text.c_str();
+}
+
+std::string demangled(const std::string& name) {
+  int status = 0;
+  const std::unique_ptr<char, decltype(&std::free)> text(
+      abi::__cxa_demangle(name.c_str(), nullptr, nullptr, &status), std::free);
+  return text ? text.get() : name;
+}
+
 /// The function in a symbol table that covers `offset`, with its distance to it.
-std::string find_in_table(Elf* elf, Elf_Scn* section, const GElf_Shdr& header, std::uint64_t offset) {
-  Elf_Data* const data = elf_getdata(section, nullptr);
-  if (data == nullptr || header.sh_entsize == 0) return {};
-  const auto count = static_cast<int>(header.sh_size / header.sh_entsize);
-  for (int i = 0; i < count; ++i) {
-    GElf_Sym symbol;
-    if (gelf_getsym(data, i, &symbol) == nullptr || GELF_ST_TYPE(symbol.st_info) != STT_FUNC) continue;
-    if (offset < symbol.st_value || offset >= symbol.st_value + symbol.st_size) continue;
-    const char* const name = elf_strptr(elf, header.sh_link, symbol.st_name);
-    if (name == nullptr) return {};
-    int status = 0;
-    const std::unique_ptr<char, decltype(&std::free)> demangled(
-        abi::__cxa_demangle(name, nullptr, nullptr, &status), std::free);
-    char distance[24];
-    std::snprintf(distance, sizeof distance, "+0x%zx", static_cast<std::size_t>(offset - symbol.st_value));
-    return (demangled ? demangled.get() : name) + std::string(distance);
-  }
-  return {};
+std::string find_in_table(const elf::ElfFile& file, const Elf64_Shdr& table, std::uint64_t offset) {
+  // sections() leaves out the first one.
+  if (table.sh_size > file.size() || table.sh_link == 0 || table.sh_link > file.sections().size()) return {};
+  std::vector<Elf64_Sym> symbols(table.sh_size / sizeof(Elf64_Sym));
+  if (!file.read(table.sh_offset, symbols.data(), symbols.size() * sizeof(Elf64_Sym))) return {};
+  const auto symbol = std::find_if(symbols.begin(), symbols.end(), [offset](const Elf64_Sym& each) {
+    return ELF64_ST_TYPE(each.st_info) == STT_FUNC && offset >= each.st_value &&
+           offset - each.st_value < each.st_size;
+  });
+  if (symbol == symbols.end()) return {};
+  const std::string name = text_in(file, file.sections()[table.sh_link - 1].header, symbol->st_name);
+  if (name.empty()) return {};
+  return demangled(name) + "+" + elf::hex_address(offset - symbol->st_value);
 }
 
 std::string find_function(const char* path, std::uint64_t offset) {
   const UniqueFd fd(::open(*path != '\0' ? path : "/proc/self/exe", O_RDONLY | O_CLOEXEC));
-  if (!fd || elf_version(EV_CURRENT) == EV_NONE) return {};
-  const std::unique_ptr<Elf, decltype(&elf_end)> elf(elf_begin(fd.get(), ELF_C_READ, nullptr), elf_end);
-  if (!elf) return {};
+  const auto file = elf::ElfFile::open(fd.get(), path);
+  if (!file) return {};
   std::string found;
-  for (Elf_Scn* section = nullptr; (section = elf_nextscn(elf.get(), section)) != nullptr;) {
-    GElf_Shdr header;
-    if (gelf_getshdr(section, &header) == nullptr) continue;
-    if (header.sh_type != SHT_SYMTAB && header.sh_type != SHT_DYNSYM) continue;
-    std::string name = find_in_table(elf.get(), section, header, offset);
+  for (const elf::ElfSection& section : file->sections()) {
+    const auto type = section.header.sh_type;
+    if (type != SHT_SYMTAB && type != SHT_DYNSYM) continue;
+    std::string name = find_in_table(*file, section.header, offset);
     if (!name.empty()) found = std::move(name);
-    if (!found.empty() && header.sh_type == SHT_SYMTAB) break;
+    if (!found.empty() && type == SHT_SYMTAB) break;
   }
   return found;
 }
