@@ -35,20 +35,8 @@ constexpr int traced_deaths = 20;
   for (;;) ::kill(getpid(), SIGKILL);
 }
 
-/// Rows verify themselves: a stamp is its key, plus a multiple of `keys`; in what fill() commits, none.
 bool is_right(const Snapshot& snapshot, bool is_as_filled = false) {
-  Cursor cursor(snapshot, 0);
-  std::uint64_t rows = 0;
-  for (Run run = cursor.next(); run.count > 0; run = cursor.next()) {
-    for (std::uint32_t row = 0; row < run.count; ++row, ++rows) {
-      const std::byte* const value = run.values + static_cast<std::ptrdiff_t>(row) * run.value_stride;
-      const std::uint64_t stamp = stamp_of(value, shape.value_bytes);
-      if (run.key_word(row, 0) != rows || stamp % keys != rows || !value_is(value, shape.value_bytes, stamp))
-        return false;
-      if (is_as_filled && stamp != rows) return false;
-    }
-  }
-  return rows == keys;
+  return rows_are_right(snapshot, 0, shape, keys, is_as_filled);
 }
 
 void fill(Store& store) {

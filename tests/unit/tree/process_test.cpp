@@ -197,17 +197,7 @@ TEST_CASE("process: readers check every row while the writer writes") {
     readers.emplace_back([&] {
       PinSlot slot = process.reads->claim_slot();
       while (!done.load()) {
-        const Snapshot snapshot = slot.pin();
-        Cursor cursor(snapshot, 0);
-        std::uint64_t rows = 0;
-        for (Run run = cursor.next(); run.count > 0; run = cursor.next()) {
-          for (std::uint32_t row = 0; row < run.count; ++row, ++rows) {
-            const std::byte* const value = run.values + static_cast<std::ptrdiff_t>(row) * run.value_stride;
-            const std::uint64_t stamp = stamp_of(value, shape.value_bytes);
-            if (!value_is(value, shape.value_bytes, stamp) || stamp % keys != run.key_word(row, 0)) ++wrong;
-          }
-        }
-        if (rows != keys) ++wrong;
+        if (!rows_are_right(slot.pin(), 0, shape, keys)) ++wrong;
         ++scans;
       }
     });

@@ -26,6 +26,22 @@ void expect_scan(Cursor cursor, const TableShape& shape, Iterator row, Iterator 
 
 }  // namespace
 
+bool rows_are_right(const Snapshot& snapshot, TableIndex table, const TableShape& shape, std::uint64_t keys,
+                    bool is_as_filled) {
+  Cursor cursor(snapshot, table);
+  std::uint64_t rows = 0;
+  for (Run run = cursor.next(); run.count > 0; run = cursor.next()) {
+    for (std::uint32_t row = 0; row < run.count; ++row, ++rows) {
+      const std::byte* const value = run.values + static_cast<std::ptrdiff_t>(row) * run.value_stride;
+      const std::uint64_t stamp = stamp_of(value, shape.value_bytes);
+      if (run.key_word(row, 0) != rows || stamp % keys != rows || !value_is(value, shape.value_bytes, stamp))
+        return false;
+      if (is_as_filled && stamp != rows) return false;
+    }
+  }
+  return rows == keys;
+}
+
 void expect_equal(const Snapshot& snapshot, TableIndex table, const TableShape& shape, const Model& model,
                   std::uint32_t max_rows) {
   expect(snapshot.rows(table) == model.size(), "the row count is not the model's");

@@ -131,6 +131,11 @@ inline std::uint64_t stamp_of(const std::byte* value, std::uint32_t bytes) {
 void expect_equal(const Snapshot& snapshot, TableIndex table, const TableShape& shape, const Model& model,
                   std::uint32_t max_rows = UINT32_MAX);
 
+/// Whether a table of the one-word keys from 0 to `keys` - 1 has them all, each with its value: a stamp is
+/// its key plus a multiple of `keys`; the key alone when `is_as_filled`.
+bool rows_are_right(const Snapshot& snapshot, TableIndex table, const TableShape& shape, std::uint64_t keys,
+                    bool is_as_filled = false);
+
 /// One end of a range that holds its own key.
 struct TestBound {
   enum Kind { open, inclusive, exclusive } kind = open;
