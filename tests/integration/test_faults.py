@@ -39,18 +39,18 @@ def cells(*verdicts, fault=None):
 class Faults(PerchTest):
     limit = 240
 
-    def start_host(self):
-        self.folder_number = len(self.hosts)
-        self.rows_file = self.folder / f"rows{self.folder_number}.ndjson"
+    def start_host(self, **readers):
+        """With a reader that does nothing wrong, rows that feed() writes, and all events; `readers`: more of that section."""
+        self.rows_file = self.folder / f"rows{len(self.hosts)}.ndjson"
         self.rows_file.touch()
         self.fed = 0
         feed = {"name": "feed", "type": "file", "path": str(self.rows_file), "follow": True, "table": "rows"}
-        plugins = self.folder / f"plugins{self.folder_number}"
+        plugins = self.folder / f"plugins{len(self.hosts)}"
         plugins.mkdir()
         perch_host.drop(FAULTY / "summing.so", plugins)
-        readers = {"folder": str(plugins), "probation": "0", "callback_deadline": "300ms",
-                   "restart": {"delay_min": "1ms", "delay_max": "2ms", "limit": 2}}
-        host = self.start(config({"rows": ROWS}, [feed], readers))
+        host = self.start(config({"rows": ROWS}, [feed], {
+            "folder": str(plugins), "probation": "0", "callback_deadline": "300ms",
+            "restart": {"delay_min": "1ms", "delay_max": "2ms", "limit": 2}, **readers}))
         self.events = host.connect()
         self.events.subscribe()
         self.seen = []

@@ -201,20 +201,7 @@ class Faults(test_faults.Faults):
     limit = 600
 
     def start_host(self):
-        self.rows_file = self.folder / f"rows{len(self.hosts)}.ndjson"
-        self.rows_file.touch()
-        self.fed = 0
-        feed = {"name": "feed", "type": "file", "path": str(self.rows_file), "follow": True, "table": "rows"}
-        plugins = self.folder / f"plugins{len(self.hosts)}"
-        plugins.mkdir()
-        perch_host.drop(FAULTY / "summing.so", plugins)
-        host = self.start(config({"rows": ROWS}, [feed], {
-            "folder": str(plugins), "isolation": "process", "probation": "0", "callback_deadline": "300ms",
-            "sandbox": {"memory": "256MiB"}, "restart": {"delay_min": "1ms", "delay_max": "2ms", "limit": 2}}))
-        self.events = host.connect()
-        self.events.subscribe()
-        self.seen = []
-        return host
+        return super().start_host(isolation="process", sandbox={"memory": "256MiB"})
 
     def test_all(self):
         host = self.start_host()
@@ -242,20 +229,8 @@ for inherited in [name for name in dir(test_faults.Faults) if name.startswith("t
 class Trial(test_faults.Faults):
     limit = 240
 
-    def start_thread_host(self):
-        self.rows_file = self.folder / "rows.ndjson"
-        self.rows_file.touch()
-        self.fed = 0
-        self.plugins = self.folder / "plugins"
-        self.plugins.mkdir()
-        perch_host.drop(FAULTY / "summing.so", self.plugins)
-        feed = {"name": "feed", "type": "file", "path": str(self.rows_file), "follow": True, "table": "rows"}
-        host = self.start(config({"rows": ROWS}, [feed], {
-            "folder": str(self.plugins), "probation": "0", "callback_deadline": "300ms",
-            "trial": {"steps": 4, "time": "200ms"}}))
-        self.events = host.connect()
-        self.events.subscribe()
-        self.seen = []
+    def start_host(self):
+        host = super().start_host(trial={"steps": 4, "time": "200ms"}, restart={})
         self.feed(host)
         return host
 
@@ -263,7 +238,7 @@ class Trial(test_faults.Faults):
         self.assertNotIn("misbehaving", pathlib.Path(f"/proc/{host.pid}/maps").read_text())
 
     def test_what_fails_in_its_trial_was_never_in_the_host(self):
-        host = self.start_thread_host()
+        host = self.start_host()
         for fault in ("exception", "segfault", "abort", "endless_loop", "exit", "thread_left"):
             for callback in ("create", "start", "on_commit", "save", "stop", "destroy"):
                 with self.subTest(fault=fault, callback=callback):
@@ -284,7 +259,7 @@ class Trial(test_faults.Faults):
         return not (fault == "exception" and callback in ("stop", "destroy"))
 
     def test_a_swap_is_tried_with_the_running_state_first(self):
-        host = self.start_thread_host()
+        host = self.start_host()
         report = host.call("reader.swap", name="summing", probation="0")
         steps = [step["what"] for step in report["steps"]]
         self.assertTrue(any(what.startswith("trial: ") for what in steps), steps)
@@ -294,7 +269,7 @@ class Trial(test_faults.Faults):
         self.assertEqual(perch_host.descendants(host.pid), [])
 
     def test_without_a_trial_it_is_in_the_host(self):
-        host = self.start_thread_host()
+        host = self.start_host()
         host.call("reader.load", file=str(FAULTY / "misbehaving.so"), name="bad", no_trial=True,
                   config={"fault": "segfault", "in": "on_commit"})
         self.feed(host)
