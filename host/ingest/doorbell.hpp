@@ -27,7 +27,8 @@ class Doorbell {
   template <class NothingToDo>
   void sleep(NothingToDo nothing_to_do, std::chrono::nanoseconds timeout = sleep_max) {
     state_.store(sleeping, std::memory_order_seq_cst);  // invariant 1
-    if (nothing_to_do() && timeout.count() > 0) futex_wait(state_, sleeping, std::min(timeout, sleep_max));
+    if (nothing_to_do() && timeout.count() > 0)
+      futex_wait_private(state_, sleeping, std::min(timeout, sleep_max));
     // relaxed: a ringer that still sees `sleeping` makes one needless system call, no more.
     state_.store(awake, std::memory_order_relaxed);
   }
@@ -36,7 +37,7 @@ class Doorbell {
     if (state_.load(std::memory_order_seq_cst) != sleeping) return;  // invariant 1
     // relaxed: the exchange only chooses the one ringer that makes the system call; the work was published
     // before.
-    if (state_.exchange(awake, std::memory_order_relaxed) == sleeping) futex_wake_one(state_);
+    if (state_.exchange(awake, std::memory_order_relaxed) == sleeping) futex_wake_one_private(state_);
   }
 
  private:

@@ -1,52 +1,13 @@
 #include "tree/pins.hpp"
 
-#include <linux/futex.h>
-#include <sys/syscall.h>
-#include <time.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
-#include <climits>
+#include <chrono>
+#include <utility>
 
 #include "base/assert.hpp"
+#include "base/futex.hpp"
 
 namespace perch::tree {
-namespace {
-
-// futex(2). Not FUTEX_PRIVATE: reader processes wait on the same word.
-void futex_wait(const std::atomic<std::uint32_t>& word, std::uint32_t expected,
-                std::int64_t timeout_ns) noexcept {
-  const timespec timeout{timeout_ns / 1'000'000'000, timeout_ns % 1'000'000'000};
-  syscall(SYS_futex, &word, FUTEX_WAIT, expected, &timeout, nullptr, 0);
-}
-
-/// futex_waitv(2), Linux 5.16: while both words are as expected. False: this kernel has no such call.
-bool futex_wait_both(const std::atomic<std::uint32_t>& first, std::uint32_t first_expected,
-                     const std::atomic<std::uint32_t>& second, std::uint32_t second_expected,
-                     std::int64_t timeout_ns) noexcept {
-  struct futex_waitv waits[2]{};
-  waits[0].uaddr = reinterpret_cast<std::uintptr_t>(&first);
-  waits[0].val = first_expected;
-  waits[0].flags = FUTEX_32;
-  waits[1].uaddr = reinterpret_cast<std::uintptr_t>(&second);
-  waits[1].val = second_expected;
-  waits[1].flags = FUTEX_32;
-  timespec until{};
-  clock_gettime(CLOCK_MONOTONIC, &until);
-  const std::int64_t ns = until.tv_nsec + timeout_ns % 1'000'000'000;
-  until.tv_sec += timeout_ns / 1'000'000'000 + ns / 1'000'000'000;
-  until.tv_nsec = ns % 1'000'000'000;
-  return syscall(SYS_futex_waitv, waits, 2, 0, &until, CLOCK_MONOTONIC) >= 0 ||
-         (errno != ENOSYS && errno != EPERM);
-}
-
-void futex_wake_all(const std::atomic<std::uint32_t>& word) noexcept {
-  syscall(SYS_futex, &word, FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0);
-}
-
-}  // namespace
-
 // ---- PinSlot
 // ------------------------------------------------------------------------------------------------------
 
@@ -162,38 +123,33 @@ std::uint32_t ReadSide::signal() const noexcept {
 }
 
 void ReadSide::wait_for_signal(std::uint32_t seen, std::int64_t timeout_ns) const noexcept {
-  constexpr std::int64_t nudge_delay_max_ns = 10'000'000;
-  timeout_ns = std::max<std::int64_t>(timeout_ns, 0);
+  constexpr std::chrono::nanoseconds nudge_delay_max = std::chrono::milliseconds(10);
+  const std::chrono::nanoseconds timeout(std::max<std::int64_t>(timeout_ns, 0));
   std::atomic<std::uint32_t>& sleepers = page_ != nullptr ? page_->sleepers : writable_control_->sleepers;
   // Sequentially consistent, paired with wake_sleepers (change the signal, then load sleepers): either they
   // see us among the sleepers and wake, or we, or the kernel, see the changed signal and do not sleep.
   sleepers.fetch_add(1, std::memory_order_seq_cst);
   if (page_ == nullptr) {
-    futex_wait(control_->signal, seen, timeout_ns);
+    futex_wait_shared(control_->signal, seen, timeout);
   } else {
     const std::uint32_t nudges = own_nudges();
     // Without futex_waitv the process's own nudges come late, commits do not.
-    if (!futex_wait_both(control_->signal, seen - nudges, page_->nudges, nudges, timeout_ns))
-      futex_wait(control_->signal, seen - nudges, std::min(timeout_ns, nudge_delay_max_ns));
+    if (!futex_wait_both_shared(control_->signal, seen - nudges, page_->nudges, nudges, timeout))
+      futex_wait_shared(control_->signal, seen - nudges, std::min(timeout, nudge_delay_max));
   }
   sleepers.fetch_sub(1, std::memory_order_relaxed);  // a late decrement costs one needless wake
-}
-
-void ReadSide::wait_for_commit(Version seen, std::int64_t timeout_ns) const noexcept {
-  const std::uint32_t before = signal();
-  if (published_version() == seen) wait_for_signal(before, timeout_ns);
 }
 
 void ReadSide::wake_sleepers() const noexcept {
   // Orders: see wait_for_signal. The increment is also a release of the caller's command flag.
   if (page_ != nullptr) {
     page_->nudges.fetch_add(1, std::memory_order_seq_cst);
-    if (page_->sleepers.load(std::memory_order_seq_cst) > 0) futex_wake_all(page_->nudges);
+    if (page_->sleepers.load(std::memory_order_seq_cst) > 0) futex_wake_all_shared(page_->nudges);
     return;
   }
   writable_control_->signal.fetch_add(1, std::memory_order_seq_cst);
   if (writable_control_->sleepers.load(std::memory_order_seq_cst) > 0 || processes_.has_sleepers())
-    futex_wake_all(control_->signal);
+    futex_wake_all_shared(control_->signal);
 }
 
 bool ReadSide::scan(std::vector<std::uint64_t>& words) const {

@@ -109,15 +109,12 @@ class ReadSide {
   std::optional<PinSlot> try_claim_slot();
   SharedSnapshot acquire();  ///< claims, pins; the slot goes back with the last copy
   Version published_version() const noexcept;
-  PinMode pin_mode() const noexcept { return fences_.mode(); }
 
   /// An event count: changes with every commit and every nudge. To sleep without missing anything: take the
   /// signal, look at whatever decides about sleeping, then wait_for_signal with the value taken.
   std::uint32_t signal() const noexcept;
   /// Sleeps (futex) while the signal is still `seen`, until the time is over. May return early.
   void wait_for_signal(std::uint32_t seen, std::int64_t timeout_ns) const noexcept;
-  /// Sleeps until a version other than `seen` is published, a nudge comes, or the time is over.
-  void wait_for_commit(Version seen, std::int64_t timeout_ns) const noexcept;
   /// A nudge: wakes every sleeper though there was no commit; in a process other than the host, its own. How
   /// a sleeping reader gets to see a command.
   void wake_sleepers() const noexcept;

@@ -151,8 +151,11 @@ double scan(tree::ReadSide& reads, std::uint64_t rows, std::uint64_t) {
 double diff(tree::ReadSide& reads, std::uint64_t, std::uint64_t) {
   constexpr tree::Version versions = 64;
   const tree::SharedSnapshot old = reads.acquire();
-  while (reads.published_version() < old->snapshot().version() + versions)
-    reads.wait_for_commit(reads.published_version(), 1'000'000'000);
+  for (;;) {
+    const std::uint32_t signal = reads.signal();
+    if (reads.published_version() >= old->snapshot().version() + versions) break;
+    reads.wait_for_signal(signal, 1'000'000'000);
+  }
   const tree::SharedSnapshot now = reads.acquire();
   const std::int64_t begun = clock_ns();
   tree::Diff changes(old->snapshot(), now->snapshot(), table, sizeof(Row));

@@ -16,6 +16,13 @@ bool took_the_timeout(std::chrono::steady_clock::time_point since) {
   return std::chrono::steady_clock::now() - since > std::chrono::nanoseconds(timeout_ns / 2);
 }
 
+/// Sleeps as a reader does, until a version other than `seen` is published, a nudge comes, or the time is
+/// over.
+void wait_for_commit(const ReadSide& reads, Version seen, std::int64_t timeout_ns_max) {
+  const std::uint32_t signal = reads.signal();
+  if (reads.published_version() == seen) reads.wait_for_signal(signal, timeout_ns_max);
+}
+
 TEST_CASE("wake-up: no commit is slept through") {
   auto store = make_store();
   std::atomic<Version> acknowledged{0};
@@ -25,7 +32,7 @@ TEST_CASE("wake-up: no commit is slept through") {
     Version seen = 0;
     while (seen < commits && !lost.load()) {
       const auto since = std::chrono::steady_clock::now();
-      store->reads().wait_for_commit(seen, timeout_ns);
+      wait_for_commit(store->reads(), seen, timeout_ns);
       if (took_the_timeout(since)) lost.store(true);
       seen = store->reads().published_version();
       acknowledged.store(seen);
@@ -79,7 +86,7 @@ TEST_CASE("wake-up: a commit wakes every sleeper") {
       for (Version seen = 0; seen < 200 && !lost.load(); ++seen) {
         const auto since = std::chrono::steady_clock::now();
         while (store->reads().published_version() == seen && !lost.load()) {
-          store->reads().wait_for_commit(seen, timeout_ns);
+          wait_for_commit(store->reads(), seen, timeout_ns);
           if (took_the_timeout(since)) lost.store(true);
         }
         awake.fetch_add(1);
@@ -96,12 +103,12 @@ TEST_CASE("wake-up: a commit wakes every sleeper") {
 
 TEST_CASE("wake-up: waiting ends by itself, and does not begin when there is something new") {
   auto store = make_store();
-  store->reads().wait_for_commit(0, 1000);  // nothing comes: the time is over
-  store->reads().wait_for_commit(0, 0);
-  store->reads().wait_for_commit(0, -5);
+  wait_for_commit(store->reads(), 0, 1000);  // nothing comes: the time is over
+  wait_for_commit(store->reads(), 0, 0);
+  wait_for_commit(store->reads(), 0, -5);
   store->commit(0, {});
   const auto since = std::chrono::steady_clock::now();
-  store->reads().wait_for_commit(0, timeout_ns);  // version 1 is not version 0
+  wait_for_commit(store->reads(), 0, timeout_ns);  // version 1 is not version 0
   const std::uint32_t signal = store->reads().signal();
   store->reads().wake_sleepers();
   store->reads().wait_for_signal(signal, timeout_ns);  // the nudge was before the wait
