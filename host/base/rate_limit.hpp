@@ -14,8 +14,10 @@ class RateLimit {
   using Clock = std::chrono::steady_clock;
 
   RateLimit(double per_second, double burst) : per_second_(per_second), burst_(burst), tokens_(burst) {}
+  /// The first one, and then one per `period`: for messages that would fill the log.
+  static RateLimit one_per(std::chrono::duration<double> period) { return {1 / period.count(), 1}; }
 
-  bool allow(Clock::time_point now) {
+  bool allow(Clock::time_point now = Clock::now()) {
     now = std::max(now, last_);  // callers take the time before they take the lock
     tokens_ = std::min(burst_, tokens_ + std::chrono::duration<double>(now - last_).count() * per_second_);
     last_ = now;

@@ -14,7 +14,7 @@
 namespace perch::ingest {
 namespace {
 
-constexpr std::uint32_t error_lines_per_second_max = 20;
+constexpr double error_lines_per_second_max = 20;
 constexpr std::size_t error_line_bytes_max = 1024;
 
 int milliseconds_until(std::chrono::steady_clock::time_point when) noexcept {
@@ -40,7 +40,8 @@ ExecStream::ExecStream(const SourceSpec& spec)
       restart_(spec.restart),
       restart_delay_max_(spec.restart_delay_max),
       backoff_(spec.restart_delay_min, spec.restart_delay_max),
-      error_limit_(error_lines_per_second_max, std::chrono::seconds(1)) {}
+      error_limit_(error_lines_per_second_max, error_lines_per_second_max),
+      left_out_limit_(RateLimit::one_per(std::chrono::seconds(1))) {}
 
 ExecStream::~ExecStream() {
   if (child_) child_->end(grace);
@@ -151,9 +152,9 @@ void ExecStream::log_error_lines(bool all) {
     if (newline == std::string::npos && !all && error_text_.size() - begin < error_line_bytes_max) break;
     const std::size_t end = std::min({newline, begin + error_line_bytes_max, error_text_.size()});
     if (error_limit_.allow()) {
-      if (const auto left_out = error_limit_.take_held_back(); left_out > 0) {
+      const std::uint64_t left_out = left_out_limit_.allow() ? error_limit_.take_refused() : 0;
+      if (left_out > 0)
         spdlog::warn("source {}: {} more lines on its standard error are left out", name_, left_out);
-      }
       spdlog::info("source {}: {}", name_, std::string_view(error_text_).substr(begin, end - begin));
     }
     begin = end == newline ? end + 1 : end;

@@ -6,9 +6,9 @@
 #include <string>
 
 #include "base/child_process.hpp"
+#include "base/rate_limit.hpp"
 #include "ingest/backoff.hpp"
 #include "ingest/byte_stream.hpp"
-#include "ingest/log_limit.hpp"
 
 namespace perch::ingest {
 
@@ -53,7 +53,8 @@ class ExecStream : public ByteStream {
   bool delivered_ = false;  // this run
   std::string given_up_;    // why this run is to be ended; "": it is not
   std::string error_text_;  // standard error, not yet logged
-  LogLimit error_limit_;
+  RateLimit error_limit_;
+  RateLimit left_out_limit_;  // of the message that says how many lines error_limit_ kept out of the log
 };
 
 }  // namespace perch::ingest

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <spdlog/spdlog.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
@@ -64,7 +63,7 @@ ListenerLoop::ListenerLoop(const SourceSpec& spec, UniqueFd socket)
     : spec_(spec),
       socket_(std::move(socket)),
       leaves_file_(static_cast<bool>(socket_)),
-      refused_limit_(1, log_period) {}
+      refused_limit_(RateLimit::one_per(log_period)) {}
 
 ListenerLoop::~ListenerLoop() {
   if (spec_.type == SourceType::unix_socket && socket_ && !leaves_file_) ::unlink(spec_.path.c_str());

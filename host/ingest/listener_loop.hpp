@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "base/rate_limit.hpp"
 #include "ingest/input_loop.hpp"
-#include "ingest/log_limit.hpp"
 
 namespace perch::ingest {
 
@@ -58,7 +58,7 @@ class ListenerLoop : public InputLoop {
   Connections connections_;
   std::int64_t lag_looked_at_ns_ = 0;
   std::int64_t accepts_from_ns_ = 0;  // the system had no more descriptors; 0: it accepts
-  LogLimit refused_limit_;
+  RateLimit refused_limit_;
 };
 
 /// "host:port", "[::1]:port", ":port" (every address). Errors say how to write it.

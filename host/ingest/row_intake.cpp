@@ -23,7 +23,7 @@ RowIntake::RowIntake(const std::string& name, rows::RowFormat& format, rows::Rej
       reject_log_(rejects),
       consumer_(consumer),
       stop_(stop),
-      reject_log_limit_(1, reject_warning_period),
+      reject_log_limit_(RateLimit::one_per(reject_warning_period)),
       queue_(format.shapes()) {}
 
 void RowIntake::bytes_read(std::size_t bytes) {
@@ -81,7 +81,7 @@ void RowIntake::reject(const rows::RowDecoder& decoder) {
   add(rejects_[static_cast<std::size_t>(why.reason)], decoder.rejected_rows());
   reject_log_.write(name_, decoder.line(), why);
   if (!reject_log_limit_.allow()) return;
-  const auto unsaid = reject_log_limit_.take_held_back();
+  const auto unsaid = reject_log_limit_.take_refused();
   spdlog::warn("source {}: rejected the row at byte {} ({}: {}){}; all of them are in {}", name_,
                decoder.line().begin, name(why.reason), why.message,
                unsaid == 0 ? "" : ", and " + std::to_string(unsaid) + " others since the last message",

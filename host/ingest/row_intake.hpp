@@ -10,11 +10,11 @@
 #include <string>
 
 #include "base/duration_histogram.hpp"
+#include "base/rate_limit.hpp"
 #include "ingest/batch_queue.hpp"
 #include "ingest/byte_stream.hpp"
 #include "ingest/doorbell.hpp"
 #include "ingest/ingest.hpp"
-#include "ingest/log_limit.hpp"
 #include "ingest/stop_signal.hpp"
 #include "rows/reject_log.hpp"
 #include "rows/row_consumer.hpp"
@@ -88,7 +88,7 @@ class RowIntake {
   rows::RowBatch* batch_ = nullptr;  // being filled; a free slot of queue_
   std::uint64_t run_ = 0;
   std::uint64_t consumed_ = 0;  // of the run, all streams
-  LogLimit reject_log_limit_;
+  RateLimit reject_log_limit_;
   std::string broken_reason_;
 
   // Shared with the writer

@@ -310,7 +310,7 @@ void WriterLoop::tell_out_of_room() {
   set_out_of_room_reason(reason);
   if (!out_of_room_limit_.allow()) return;
   said_out_of_room_ = true;
-  const std::uint64_t held_back = out_of_room_limit_.take_held_back();
+  const std::uint64_t held_back = out_of_room_limit_.take_refused();
   spdlog::error("{}{}", reason,
                 held_back == 0 ? "" : fmt::format(" ({} times since this was said last)", held_back));
 }

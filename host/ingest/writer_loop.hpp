@@ -14,10 +14,10 @@
 #include <vector>
 
 #include "base/duration_histogram.hpp"
+#include "base/rate_limit.hpp"
 #include "ingest/commit_schedule.hpp"
 #include "ingest/doorbell.hpp"
 #include "ingest/ingest.hpp"
-#include "ingest/log_limit.hpp"
 #include "ingest/source.hpp"
 #include "rows/row_consumer.hpp"
 #include "tables/table_writer.hpp"
@@ -127,7 +127,8 @@ class WriterLoop : public rows::RowConsumer {
   Clock::time_point idle_since_{};   // since when no row has come; zero: one has, just now
 
   // The thread's own
-  LogLimit out_of_room_limit_{1, std::chrono::seconds(30)};  // room may come and go with every commit
+  RateLimit out_of_room_limit_ =
+      RateLimit::one_per(std::chrono::seconds(30));  // room may come and go with every commit
   bool out_of_room_ = false;
   bool said_out_of_room_ = false;  // and not yet that there is room again
   std::thread thread_;

@@ -23,5 +23,17 @@ TEST_CASE("a flood is cut at the burst, and goes on with time") {
   CHECK(allowed <= 3);
 }
 
+TEST_CASE("one per period: the first at once, the next when the period is over, never two together") {
+  const auto now = RateLimit::Clock::now();
+  RateLimit limit = RateLimit::one_per(10s);
+  CHECK(limit.allow(now));
+  CHECK_FALSE(limit.allow(now + 1s));
+  CHECK_FALSE(limit.allow(now + 9s));
+  CHECK(limit.take_refused() == 2);
+  CHECK(limit.allow(now + 11s));
+  CHECK(limit.allow(now + 100s));  // however long it was quiet
+  CHECK_FALSE(limit.allow(now + 100s));
+}
+
 }  // namespace rate_limit_test
 }  // namespace perch
