@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <span>
 
+#include "base/assert.hpp"
 #include "base/descriptor_message.hpp"
 #include "control/json_rpc.hpp"
 
@@ -18,10 +19,9 @@ void Connection::receive(std::size_t bytes_max) {
     const ssize_t got = ::recv(fd(), chunk.data(), chunk.size(), MSG_DONTWAIT);
     if (got > 0) {
       received += static_cast<std::size_t>(got);
-      lines_.feed({chunk.data(), static_cast<std::size_t>(got)});
+      lines_.append({chunk.data(), static_cast<std::size_t>(got)});
     } else if (got == 0) {
       peer_finished_ = true;
-      lines_.finish();
     } else if (errno == EINTR) {
       continue;
     } else {
@@ -29,6 +29,15 @@ void Connection::receive(std::size_t bytes_max) {
       return;
     }
   }
+}
+
+Line Connection::take_line() {
+  has_asked_ = true;
+  last_request_ = Clock::now();
+  Line line;
+  const bool is_taken = lines_.next(line) || (peer_finished_ && lines_.finish(line));
+  PERCH_ASSERT(is_taken, "a line was asked for where there is none");
+  return line;
 }
 
 void Connection::leave() {
@@ -87,14 +96,14 @@ void Connection::flush() {
 }
 
 std::optional<Clock::time_point> Connection::stalled_since() {
-  if (unsent_bytes() < unsent_pause_bytes || !lines_.has_line()) return std::nullopt;
+  if (unsent_bytes() < unsent_pause_bytes || !has_line()) return std::nullopt;
   return last_taken_;
 }
 
 bool Connection::is_over() {
   if (broken_) return true;
   if (peer_left_) return !may_take_line();
-  return peer_finished_ && !lines_.has_line() && pending.empty() && unsent_bytes() == 0 && !subscription &&
+  return peer_finished_ && !has_line() && pending.empty() && unsent_bytes() == 0 && !subscription &&
          !attachment;
 }
 

@@ -14,8 +14,8 @@
 
 #include <sys/types.h>
 
+#include "base/line_splitter.hpp"
 #include "base/unique_fd.hpp"
-#include "control/line_splitter.hpp"
 #include "control/role.hpp"
 #include "instances/event_hub.hpp"
 #include "instances/reader_processes.hpp"
@@ -60,12 +60,9 @@ class Connection {
   void leave();
 
   bool may_receive() { return !peer_finished_ && !lines_.has_line(); }
-  bool may_take_line() { return !broken_ && !is_full() && lines_.has_line(); }
-  std::optional<LineSplitter::Line> take_line() {
-    has_asked_ = true;
-    last_request_ = Clock::now();
-    return lines_.next();
-  }
+  bool may_take_line() { return !broken_ && !is_full() && has_line(); }
+  /// There is one. Valid until the next call of this, or of receive.
+  Line take_line();
 
   /// Sends waiting events, and counts those that find no room.
   void pump_events();
@@ -95,6 +92,8 @@ class Connection {
     std::size_t at;
     std::vector<UniqueFd> descriptors;
   };
+  /// When the peer sends no more, what is left is a line, even without a newline.
+  bool has_line() { return lines_.has_line() || (peer_finished_ && lines_.has_unfinished_line()); }
   ssize_t send_some();
   bool is_full() const {
     return pending.size() >= requests_under_way_max || unsent_bytes() >= unsent_pause_bytes;
@@ -105,7 +104,7 @@ class Connection {
   const UniqueFd fd_;
   const std::uint64_t id_;
   const Role role_;
-  LineSplitter lines_{request_bytes_max};
+  LineSplitter lines_{request_bytes_max, LineSplitter::block_bytes_default, LineSplitter::TooLong::at_once};
   std::string unsent_;
   std::size_t sent_ = 0;
   std::deque<Parcel> parcels_;

@@ -229,13 +229,13 @@ void Server::Parts::turn_away(const UniqueFd& peer, const Error& why) {
 
 void Server::Parts::serve_requests(Connection& connection) {
   for (int i = 0; i < lines_per_turn && connection.may_take_line(); ++i) {
-    const auto line = connection.take_line();
-    if (line->too_long) {
+    const Line line = connection.take_line();
+    if (line.too_long) {
       connection.send(error_line(
           "null", RpcCode::invalid_request,
           {ErrorKind::usage, "a request line is longer than " + format_size(request_bytes_max), {}}));
-    } else if (line->text.find_first_not_of(" \t\r") != std::string::npos) {
-      serve_line(connection, line->text);
+    } else if (line.text.find_first_not_of(" \t\r") != std::string::npos) {
+      serve_line(connection, line.text);
     }
   }
 }

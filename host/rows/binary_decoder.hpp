@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "rows/input_buffer.hpp"
+#include "base/input_buffer.hpp"
 #include "rows/mapping.hpp"
 #include "rows/row_decoder.hpp"
 

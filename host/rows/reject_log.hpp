@@ -14,9 +14,9 @@
 #include <string>
 #include <string_view>
 
+#include "base/line_splitter.hpp"
 #include "base/result.hpp"
 #include "base/unique_fd.hpp"
-#include "rows/line_splitter.hpp"
 #include "rows/reject.hpp"
 
 namespace perch::rows {

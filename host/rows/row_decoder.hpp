@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "rows/line_splitter.hpp"
+#include "base/line_splitter.hpp"
 #include "rows/mapping.hpp"
 #include "rows/reject.hpp"
 #include "rows/row_batch.hpp"

@@ -35,7 +35,7 @@ class Decoder {
 
   /// "" when the row is taken, else the reason.
   std::string decode(std::string row) {
-    row.reserve(row.size() + LineSplitter::padding_bytes);
+    row.reserve(row.size() + perch::LineSplitter::padding_bytes);
     batch_.begin(0);
     if (rows_.take(row, batch_) != Step::row) return name(rows_.reject().reason);
     batch_.close_row(0);

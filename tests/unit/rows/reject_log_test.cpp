@@ -10,6 +10,7 @@
 #include "unit/test_files.hpp"
 
 using namespace perch::rows;
+using perch::Line;
 using namespace perch::test;
 
 namespace reject_log_test {

@@ -6,14 +6,14 @@
 #include <span>
 #include <string_view>
 
-namespace perch::rows {
+namespace perch {
 
 /// Begins small, so that hundreds of connections fit, and doubles where a read fills it or a row needs it, up
 /// to its bound. Not thread safe.
 class InputBuffer {
  public:
   static constexpr std::size_t bytes_min = 16u << 10;
-  static constexpr std::size_t padding_bytes = 64;  ///< readable behind the bytes (simdjson reads there)
+  static constexpr std::size_t padding_bytes = 64;  ///< readable after the bytes (simdjson reads there)
 
   /// `bytes_max`: how much can wait to be taken. `block_bytes`: a read is offered so much at most.
   InputBuffer(std::size_t bytes_max, std::size_t block_bytes);
@@ -21,12 +21,15 @@ class InputBuffer {
   /// Where to read to; never empty as long as less than bytes_max is waiting. Moves what is waiting.
   std::span<char> space();
   void added(std::size_t bytes);
+  /// Adds bytes that lie elsewhere, beyond bytes_max too.
+  void append(std::string_view bytes);
   /// What waits to be taken. Valid until space().
   std::string_view waiting() const noexcept { return {bytes_.get() + begin_, end_ - begin_}; }
   void take(std::size_t bytes) noexcept;
 
  private:
   void grow(std::size_t capacity);
+  void move_to_front() noexcept;
 
   const std::size_t bytes_max_;
   const std::size_t block_bytes_;
@@ -38,4 +41,4 @@ class InputBuffer {
   std::size_t end_ = 0;
 };
 
-}  // namespace perch::rows
+}  // namespace perch
