@@ -6,16 +6,17 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstring>
 #include <optional>
 #include <thread>
 #include <vector>
 
 #include "base/assert.hpp"
+#include "base/listening_socket.hpp"
 #include "base/log.hpp"
 #include "base/units.hpp"
 #include "control/connection.hpp"
 #include "control/json_rpc.hpp"
-#include "control/listener.hpp"
 #include "control/mailbox.hpp"
 #include "control/method.hpp"
 
@@ -52,7 +53,7 @@ struct Server::Parts {
 
   const Host host;
   const ServerSpec spec;
-  std::optional<Listener> listener;
+  ListeningSocket listener;
   std::shared_ptr<Mailbox> mailbox;
   std::atomic<bool> stopping{false};
   std::thread thread;
@@ -73,11 +74,19 @@ Result<void> Server::open() {
   auto mailbox = Mailbox::make();
   if (!mailbox) return fail(mailbox.error());
   const auto& groups = parts_->spec.roles.groups;
-  auto listener = Listener::open(parts_->spec.socket, parts_->spec.mode,
+  auto listener =
+      ListeningSocket::open_unix(parts_->spec.socket, parts_->spec.mode,
                                  groups.empty() ? std::nullopt : std::optional(groups.front().id));
   if (!listener) return fail(listener.error());
+  if (const int error = listener->group_error(); error != 0) {
+    spdlog::warn(
+        "control: {} stays with its group ({}): members of group {} may not be able to connect; run the host "
+        "as "
+        "root or as a member of that group, or set control.mode to 0666",
+        parts_->spec.socket.string(), std::strerror(error), groups.front().id);
+  }
   parts_->mailbox = std::move(*mailbox);
-  parts_->listener.emplace(std::move(*listener));
+  parts_->listener = std::move(*listener);
   return {};
 }
 
@@ -98,7 +107,7 @@ void Server::stop() {
     parts_->mailbox->wake();
     parts_->thread.join();
   }
-  parts_->listener.reset();
+  parts_->listener = {};
 }
 
 void Server::Parts::run() {
@@ -136,7 +145,7 @@ bool Server::Parts::wait() {
   const Clock::time_point now = Clock::now();
   descriptors.clear();
   descriptors.push_back({mailbox->fd(), POLLIN, 0});
-  descriptors.push_back({accept_again > now ? -1 : listener->fd(), POLLIN, 0});
+  descriptors.push_back({accept_again > now ? -1 : listener.fd(), POLLIN, 0});
   for (const auto& connection : connections) {
     const int events =
         (connection->may_receive() ? POLLIN : 0) | (connection->unsent_bytes() > 0 ? POLLOUT : 0);
@@ -166,7 +175,7 @@ void Server::Parts::accept_peers() {
     // Those just accepted may be gone already, or may want something: look at them before anybody is turned
     // away or closed.
     if (accepted > 0 && unattached() >= connections_max) return;
-    auto peer = listener->accept();
+    auto peer = listener.accept();
     if (!peer) {
       spdlog::warn("control: {}; trying again in {}", peer.error().message, format_duration(accept_pause));
       accept_again = Clock::now() + accept_pause;

@@ -58,9 +58,12 @@ Result<Ingest::Parts::Sources> Ingest::Parts::make_sources(const std::vector<Sou
     const std::uint32_t slot = free_slot(taken);
     if (slot >= tree::sources_max)
       return fail(ErrorKind::usage, "more than " + std::to_string(tree::sources_max) + " sources at a time");
-    UniqueFd socket;
+    ListeningSocket socket;
     for (const auto& old : removed) {
-      if (old->listens_like(source_spec)) socket = old->copy_socket();
+      if (!old->listens_like(source_spec)) continue;
+      auto copied = old->copy_socket();
+      if (!copied) return fail(std::move(copied.error()));
+      socket = std::move(*copied);
     }
     auto made = Source::make(source_spec, tables, slot, rejects, writer, std::move(socket));
     if (!made) return fail(std::move(made.error()));
@@ -112,11 +115,6 @@ Result<void> Ingest::change(const IngestChange& change) {
   if (!added) return fail(std::move(added.error()));
   // From here on nothing can fail.
   parts_->add_tables(change.add_tables);
-  for (const auto& source : removed) {
-    for (const auto& other : *added) {
-      if (source->listens_like(other->spec())) source->leave_socket_file();
-    }
-  }
   for (const auto& source : removed) source->request_stop();
   for (const auto& source : removed) source->join();
   kept.insert(kept.end(), added->begin(), added->end());

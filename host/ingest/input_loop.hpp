@@ -5,15 +5,28 @@
 #include <memory>
 #include <optional>
 
+#include "base/clock.hpp"
+#include "base/listening_socket.hpp"
 #include "base/result.hpp"
-#include "base/unique_fd.hpp"
 #include "ingest/ingest.hpp"
 #include "ingest/row_intake.hpp"
 
 namespace perch::ingest {
 
-/// How often a loop asks how much there is to be read: that is a system call, so not for every read.
-inline constexpr std::int64_t lag_period_ns = 20'000'000;
+/// When a loop asks how much there is to be read: that is a system call, so not for every read.
+class LagTimer {
+ public:
+  bool is_due() noexcept {
+    constexpr std::int64_t period_ns = 20'000'000;
+    const std::int64_t now = steady_now_ns();
+    if (now - last_ns_ < period_ns) return false;
+    last_ns_ = now;
+    return true;
+  }
+
+ private:
+  std::int64_t last_ns_ = 0;
+};
 
 class InputLoop {
  public:
@@ -22,15 +35,11 @@ class InputLoop {
   virtual Result<void> open() = 0;
   /// On the source's thread, until the input is over or the stop is requested. Leaves nothing open.
   virtual void run(RowIntake& intake) = 0;
-  /// The socket that a listener listens on, for the one that takes its place; none: it has none.
-  virtual UniqueFd copy_socket() const { return {}; }
-  /// Before it runs: a socket that was handed on is its own from now on, file and all.
-  virtual void own_socket_file() {}
-  /// Before the end: the socket's file is another's from now on.
-  virtual void leave_socket_file() {}
+  /// The socket that a listener listens on, for the one that takes its place; empty: it has none.
+  virtual Result<ListeningSocket> copy_socket() const { return ListeningSocket(); }
 };
 
-/// `socket`: of the source that this one takes the place of.
-std::unique_ptr<InputLoop> make_input_loop(const SourceSpec& spec, UniqueFd socket);
+/// `socket`: of the source that this one takes the place of; may be empty.
+std::unique_ptr<InputLoop> make_input_loop(const SourceSpec& spec, ListeningSocket socket);
 
 }  // namespace perch::ingest

@@ -1,15 +1,11 @@
 #include "ingest/listener_loop.hpp"
 
-#include <fcntl.h>
 #include <netdb.h>
-#include <netinet/in.h>
 #include <spdlog/spdlog.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -21,21 +17,10 @@
 namespace perch::ingest {
 namespace {
 
-constexpr int backlog = 256;
 constexpr int events_max = 64;
 constexpr int wait_ms = 1000;
 constexpr std::int64_t accept_pause_ms = 100;
 constexpr std::chrono::seconds log_period{10};
-
-UniqueFd make_socket(int family) {
-  return UniqueFd(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-}
-
-/// Whether somebody listens at the socket's file: a file alone may be left over by a host that was killed.
-bool is_answered(const sockaddr_un& address) {
-  const UniqueFd probe = make_socket(AF_UNIX);
-  return probe && ::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
-}
 
 }  // namespace
 
@@ -59,28 +44,26 @@ Result<TcpAddress> parse_tcp_address(const std::string& text) {
   return address;
 }
 
-ListenerLoop::ListenerLoop(const SourceSpec& spec, UniqueFd socket)
+ListenerLoop::ListenerLoop(const SourceSpec& spec, ListeningSocket socket)
     : spec_(spec),
       socket_(std::move(socket)),
-      leaves_file_(static_cast<bool>(socket_)),
+      is_handed_on_(static_cast<bool>(socket_)),
       refused_limit_(RateLimit::one_per(log_period)) {}
-
-ListenerLoop::~ListenerLoop() {
-  if (spec_.type == SourceType::unix_socket && socket_ && !leaves_file_) ::unlink(spec_.path.c_str());
-}
 
 Result<void> ListenerLoop::open() {
   epoll_.reset(::epoll_create1(EPOLL_CLOEXEC));
   if (!epoll_) return fail_errno("make an epoll descriptor");
   if (!socket_) {
-    auto listening = spec_.type == SourceType::tcp ? listen_tcp() : listen_unix();
-    if (!listening) return listening;
+    auto opened =
+        spec_.type == SourceType::tcp ? listen_tcp() : ListeningSocket::open_unix(spec_.path, spec_.mode);
+    if (!opened) return fail(std::move(opened.error()));
+    socket_ = std::move(*opened);
   }
-  if (!watch(socket_.get(), nullptr)) return fail_errno("watch the socket");
+  if (!watch(socket_.fd(), nullptr)) return fail_errno("watch the socket");
   return {};
 }
 
-Result<void> ListenerLoop::listen_tcp() {
+Result<ListeningSocket> ListenerLoop::listen_tcp() const {
   const auto address = parse_tcp_address(spec_.address);
   if (!address) return fail(address.error());
   addrinfo hints{};
@@ -91,50 +74,21 @@ Result<void> ListenerLoop::listen_tcp() {
                                  address->port.c_str(), &hints, &found);
   if (code != 0) return fail("listen on " + spec_.address + ": " + ::gai_strerror(code));
   const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> list(found, ::freeaddrinfo);
-  UniqueFd socket = make_socket(list->ai_family);
+  UniqueFd socket(::socket(list->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   const int on = 1;
   if (!socket || ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
-      ::bind(socket.get(), list->ai_addr, list->ai_addrlen) != 0 || ::listen(socket.get(), backlog) != 0) {
+      ::bind(socket.get(), list->ai_addr, list->ai_addrlen) != 0 ||
+      ::listen(socket.get(), ListeningSocket::backlog) != 0) {
     return fail_errno("listen on " + spec_.address);
   }
-  socket_ = std::move(socket);
-  return {};
+  return ListeningSocket(std::move(socket));
 }
 
-Result<void> ListenerLoop::listen_unix() {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  const std::string& path = spec_.path.native();
-  if (path.size() >= sizeof address.sun_path) return fail(path + " is too long for a socket");
-  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
-  struct stat status {};
-  if (::lstat(path.c_str(), &status) == 0) {
-    if (!S_ISSOCK(status.st_mode)) return fail("listen on " + path + ": there is a file that is no socket");
-    if (is_answered(address)) return fail("listen on " + path + ": somebody listens there already");
-    ::unlink(path.c_str());
-  }
-  UniqueFd socket = make_socket(AF_UNIX);
-  if (!socket || ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
-    return fail_errno("listen on " + path);
-  // Before it listens: until then nobody can connect, whatever the mode.
-  if (::chmod(path.c_str(), spec_.mode) != 0 || ::listen(socket.get(), backlog) != 0) {
-    const auto failed = fail_errno("listen on " + path);
-    ::unlink(path.c_str());
-    return failed;
-  }
-  socket_ = std::move(socket);
-  return {};
-}
-
-UniqueFd ListenerLoop::copy_socket() const { return UniqueFd(::fcntl(socket_.get(), F_DUPFD_CLOEXEC, 0)); }
-
-void ListenerLoop::own_socket_file() {
-  // One that was handed on still has the mode that the source before gave it.
-  const bool handed_on = spec_.type == SourceType::unix_socket && leaves_file_;
-  if (handed_on && ::chmod(spec_.path.c_str(), spec_.mode) != 0) {
+/// A socket that was handed on still has the mode that the source before gave it.
+void ListenerLoop::set_mode_of_handed_on() {
+  if (!is_handed_on_ || spec_.type != SourceType::unix_socket) return;
+  if (::chmod(spec_.path.c_str(), spec_.mode) != 0)
     spdlog::warn("source {}: {} keeps its mode: {}", spec_.name, spec_.path.string(), std::strerror(errno));
-  }
-  leaves_file_ = false;
 }
 
 bool ListenerLoop::watch(int descriptor, void* what) {
@@ -145,6 +99,7 @@ bool ListenerLoop::watch(int descriptor, void* what) {
 }
 
 void ListenerLoop::run(RowIntake& intake) {
+  set_mode_of_handed_on();
   if (!watch(intake.stop().fd(), &epoll_)) {  // any address that is no connection's
     intake.set_error("cannot watch for the stop: out of memory");
     intake.set_state(SourceState::failed);
@@ -188,28 +143,25 @@ bool ListenerLoop::serve(RowIntake& intake, int timeout_ms) {
 
 void ListenerLoop::accept_all(RowIntake& intake) {
   for (;;) {
-    UniqueFd socket(::accept4(socket_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
-    if (!socket) {
-      if (errno == EINTR || errno == ECONNABORTED) continue;
-      if (errno != EAGAIN) pause_accepting(intake, std::strerror(errno));
-      return;
-    }
-    add(intake, std::move(socket));
+    auto accepted = socket_.accept();
+    if (!accepted) return pause_accepting(intake, accepted.error().message);
+    if (!*accepted) return;
+    add(intake, std::move(*accepted));
   }
 }
 
 /// Out of descriptors or memory: who waits is still there when some come free. Until then epoll would tell of
 /// them without end.
 void ListenerLoop::pause_accepting(RowIntake& intake, const std::string& why) {
-  intake.set_error("accept a connection: " + why);
-  if (refused_limit_.allow()) spdlog::warn("source {}: cannot accept connections: {}", spec_.name, why);
-  ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, socket_.get(), nullptr);
+  intake.set_error(why);
+  if (refused_limit_.allow()) spdlog::warn("source {}: {}", spec_.name, why);
+  ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, socket_.fd(), nullptr);
   accepts_from_ns_ = steady_now_ns() + accept_pause_ms * 1'000'000;
 }
 
 void ListenerLoop::accept_again_when_due() {
   if (accepts_from_ns_ == 0 || steady_now_ns() < accepts_from_ns_) return;
-  accepts_from_ns_ = watch(socket_.get(), nullptr) ? 0 : steady_now_ns() + accept_pause_ms * 1'000'000;
+  accepts_from_ns_ = watch(socket_.fd(), nullptr) ? 0 : steady_now_ns() + accept_pause_ms * 1'000'000;
 }
 
 void ListenerLoop::add(RowIntake& intake, UniqueFd socket) {
@@ -261,9 +213,7 @@ void ListenerLoop::close(RowIntake& intake, Connection& connection) {
 }
 
 void ListenerLoop::look_at_lag(RowIntake& intake) {
-  const std::int64_t now = steady_now_ns();
-  if (now - lag_looked_at_ns_ < lag_period_ns) return;
-  lag_looked_at_ns_ = now;
+  if (!lag_timer_.is_due()) return;
   std::uint64_t waiting = 0;
   for (const Connection& connection : connections_) {
     int bytes = 0;

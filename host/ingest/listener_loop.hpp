@@ -20,14 +20,11 @@ class ListenerLoop : public InputLoop {
   /// A connection is read so many times before the others have their turn.
   static constexpr int reads_per_turn = 4;
 
-  /// `socket`: already bound and listening; none: open() makes one.
-  ListenerLoop(const SourceSpec& spec, UniqueFd socket);
-  ~ListenerLoop() override;
+  /// `socket`: empty: open() makes one.
+  ListenerLoop(const SourceSpec& spec, ListeningSocket socket);
   Result<void> open() override;
   void run(RowIntake& intake) override;
-  UniqueFd copy_socket() const override;
-  void own_socket_file() override;
-  void leave_socket_file() override { leaves_file_ = true; }
+  Result<ListeningSocket> copy_socket() const override { return socket_.copy(); }
 
  private:
   struct Connection {
@@ -38,8 +35,8 @@ class ListenerLoop : public InputLoop {
   using Connections = std::list<Connection>;
   enum class Turn { idle, more, over };
 
-  Result<void> listen_tcp();
-  Result<void> listen_unix();
+  Result<ListeningSocket> listen_tcp() const;
+  void set_mode_of_handed_on();
   bool watch(int descriptor, void* what);
   void accept_all(RowIntake& intake);
   void pause_accepting(RowIntake& intake, const std::string& why);
@@ -51,12 +48,11 @@ class ListenerLoop : public InputLoop {
   void look_at_lag(RowIntake& intake);
 
   const SourceSpec& spec_;
-  UniqueFd socket_;
-  bool leaves_file_;  // the socket's file: it is another source's, as one that was handed on is until this
-                      // one runs
+  ListeningSocket socket_;
+  const bool is_handed_on_;  // another source had it
   UniqueFd epoll_;
   Connections connections_;
-  std::int64_t lag_looked_at_ns_ = 0;
+  LagTimer lag_timer_;
   std::int64_t accepts_from_ns_ = 0;  // the system had no more descriptors; 0: it accepts
   RateLimit refused_limit_;
 };

@@ -26,7 +26,7 @@ const char* to_string(SourceType type) noexcept {
   PERCH_ASSERT(false, "a source type without a name");
 }
 
-std::unique_ptr<InputLoop> make_input_loop(const SourceSpec& spec, UniqueFd socket) {
+std::unique_ptr<InputLoop> make_input_loop(const SourceSpec& spec, ListeningSocket socket) {
   if (spec.type == SourceType::tcp || spec.type == SourceType::unix_socket)
     return std::make_unique<ListenerLoop>(spec, std::move(socket));
   return std::make_unique<StreamLoop>(spec);
@@ -34,7 +34,7 @@ std::unique_ptr<InputLoop> make_input_loop(const SourceSpec& spec, UniqueFd sock
 
 Result<std::shared_ptr<Source>> Source::make(const SourceSpec& spec, const tables::Catalog& catalog,
                                              std::uint32_t slot, rows::RejectLog& rejects,
-                                             rows::RowConsumer& consumer, UniqueFd socket) {
+                                             rows::RowConsumer& consumer, ListeningSocket socket) {
   const auto named = [&](Error error) {
     error.message = "source " + spec.name + ": " + error.message;
     return fail(std::move(error));
@@ -48,7 +48,7 @@ Result<std::shared_ptr<Source>> Source::make(const SourceSpec& spec, const table
 }
 
 Source::Source(const SourceSpec& spec, rows::Mapping mapping, std::uint32_t slot, rows::RejectLog& rejects,
-               rows::RowConsumer& consumer, UniqueFd socket)
+               rows::RowConsumer& consumer, ListeningSocket socket)
     : spec_(spec),
       slot_(slot),
       format_(spec.format, spec.csv, std::move(mapping)),
@@ -63,7 +63,6 @@ bool Source::listens_like(const SourceSpec& other) const noexcept {
 }
 
 void Source::start() {
-  loop_->own_socket_file();
   thread_ = std::thread([this] { run(); });
   ::pthread_setname_np(thread_.native_handle(), ("src:" + spec_.name).substr(0, 15).c_str());
 }

@@ -23,12 +23,12 @@ namespace perch::ingest {
 class Source {
  public:
   /// Its place among the positions of a commit, for as long as it lives. `rejects` and `consumer` outlive it.
-  /// `socket`: of the source that this one takes the place of; may be none. Errors name the source.
+  /// `socket`: of the source that this one takes the place of; may be empty. Errors name the source.
   static Result<std::shared_ptr<Source>> make(const SourceSpec& spec, const tables::Catalog& catalog,
                                               std::uint32_t slot, rows::RejectLog& rejects,
-                                              rows::RowConsumer& consumer, UniqueFd socket = {});
+                                              rows::RowConsumer& consumer, ListeningSocket socket = {});
   Source(const SourceSpec& spec, rows::Mapping mapping, std::uint32_t slot, rows::RejectLog& rejects,
-         rows::RowConsumer& consumer, UniqueFd socket);
+         rows::RowConsumer& consumer, ListeningSocket socket);
   ~Source();
 
   void start();
@@ -38,9 +38,7 @@ class Source {
   void join();
   /// A listener at the same place.
   bool listens_like(const SourceSpec& other) const noexcept;
-  UniqueFd copy_socket() const { return loop_->copy_socket(); }
-  /// Another source listens there from now on.
-  void leave_socket_file() { loop_->leave_socket_file(); }
+  Result<ListeningSocket> copy_socket() const { return loop_->copy_socket(); }
 
   const SourceSpec& spec() const noexcept { return spec_; }
   std::uint32_t slot() const noexcept { return slot_; }

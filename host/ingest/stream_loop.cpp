@@ -2,7 +2,6 @@
 
 #include <spdlog/spdlog.h>
 
-#include "base/clock.hpp"
 #include "ingest/spinning.hpp"
 
 namespace perch::ingest {
@@ -65,10 +64,7 @@ void StreamLoop::end_run(RowIntake& intake, rows::RowDecoder& decoder, const std
 }
 
 void StreamLoop::look_at_lag(RowIntake& intake) {
-  const std::int64_t now = steady_now_ns();
-  if (now - lag_looked_at_ns_ < lag_period_ns) return;
-  lag_looked_at_ns_ = now;
-  intake.set_lag_bytes(stream_->bytes_waiting());
+  if (lag_timer_.is_due()) intake.set_lag_bytes(stream_->bytes_waiting());
 }
 
 }  // namespace perch::ingest

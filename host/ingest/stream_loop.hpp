@@ -22,7 +22,7 @@ class StreamLoop : public InputLoop {
   const SourceSpec& spec_;
   std::unique_ptr<ByteStream> stream_;
   StreamPosition position_;
-  std::int64_t lag_looked_at_ns_ = 0;
+  LagTimer lag_timer_;
 };
 
 }  // namespace perch::ingest

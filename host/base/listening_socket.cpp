@@ -1,4 +1,4 @@
-#include "control/listener.hpp"
+#include "base/listening_socket.hpp"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -10,14 +10,12 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <string>
 #include <thread>
+#include <utility>
 
-#include "base/log.hpp"
-
-namespace perch::control {
+namespace perch {
 namespace {
-
-constexpr int backlog = 256;
 
 Result<sockaddr_un> address_of(const std::filesystem::path& path) {
   sockaddr_un address{};
@@ -34,12 +32,16 @@ Result<sockaddr_un> address_of(const std::filesystem::path& path) {
 
 const sockaddr* generic(const sockaddr_un& address) { return reinterpret_cast<const sockaddr*>(&address); }
 
+UniqueFd make_unix_socket() {
+  return UniqueFd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+}
+
 /// Two hosts that start at once must not take each other's fresh socket for a dead one: from the look to
 /// listen(), the folder is locked.
 Result<UniqueFd> lock_folder(const std::filesystem::path& path) {
   const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : ".";
   UniqueFd fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!fd) return fail_errno("folder of the control socket, " + folder.native());
+  if (!fd) return fail_errno("folder of the socket " + path.native());
   constexpr int tries = 40;
   for (int i = 0; i < tries; ++i) {
     if (::flock(fd.get(), LOCK_EX | LOCK_NB) == 0) return fd;
@@ -56,14 +58,14 @@ Result<void> remove_stale_socket(const std::filesystem::path& path, const sockad
     return fail_errno(path.native());
   }
   if (!S_ISSOCK(status.st_mode)) {
-    return fail(path.native() +
-                " exists and is no socket: remove it, or name another path for the control socket");
+    return fail("listen on " + path.native() + ": there is a file that is no socket");
   }
-  const UniqueFd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  const UniqueFd probe = make_unix_socket();
   if (!probe) return fail_errno("socket");
   const bool answered = ::connect(probe.get(), generic(address), sizeof address) == 0;
   if (answered || errno == EAGAIN) {  // EAGAIN: its queue is full
-    return fail("another host answers at " + path.native() + ": stop it, or name another control socket");
+    return fail("another host answers at " + path.native() +
+                ": stop it, or name another path for the socket");
   }
   if (errno != ECONNREFUSED && errno != ENOENT)
     return fail_errno("looking whether a host answers at " + path.native());
@@ -74,46 +76,59 @@ Result<void> remove_stale_socket(const std::filesystem::path& path, const sockad
 
 }  // namespace
 
-Result<Listener> Listener::open(const std::filesystem::path& path, unsigned mode,
-                                std::optional<gid_t> group) {
+/// The file that bind made at a path.
+class ListeningSocket::File {
+ public:
+  File(std::filesystem::path path, const struct stat& status)
+      : path_(std::move(path)), device_(status.st_dev), inode_(status.st_ino) {}
+  File(const File&) = delete;
+  File& operator=(const File&) = delete;
+  ~File() {
+    struct stat status {};
+    if (::lstat(path_.c_str(), &status) == 0 && status.st_dev == device_ && status.st_ino == inode_)
+      ::unlink(path_.c_str());
+  }
+
+ private:
+  const std::filesystem::path path_;
+  const dev_t device_;
+  const ino_t inode_;
+};
+
+Result<ListeningSocket> ListeningSocket::open_unix(const std::filesystem::path& path, unsigned mode,
+                                                   std::optional<gid_t> group) {
   const auto address = address_of(path);
   if (!address) return fail(address.error());
   const auto lock = lock_folder(path);
   if (!lock) return fail(lock.error());
   if (const auto freed = remove_stale_socket(path, *address); !freed) return fail(freed.error());
 
-  UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!fd) return fail_errno("socket");
-  if (::bind(fd.get(), generic(*address), sizeof *address) != 0) return fail_errno("bind " + path.native());
-  Listener listener(std::move(fd), path);
+  ListeningSocket made(make_unix_socket());
+  if (!made) return fail_errno("socket");
+  if (::bind(made.fd(), generic(*address), sizeof *address) != 0) return fail_errno("bind " + path.native());
   struct stat status {};
   if (::lstat(path.c_str(), &status) != 0) return fail_errno(path.native());
-  listener.device_ = status.st_dev;
-  listener.inode_ = status.st_ino;
-  if (group && ::chown(path.c_str(), static_cast<uid_t>(-1), *group) != 0) {
-    spdlog::warn(
-        "control: {} stays with its group ({}): members of group {} may not be able to connect; run "
-        "the host as root or as a member of that group, or set control.mode to 0666",
-        path.string(), std::strerror(errno), *group);
-  }
+  made.file_ = std::make_shared<const File>(path, status);
+  if (group && ::chown(path.c_str(), static_cast<uid_t>(-1), *group) != 0) made.group_error_ = errno;
   // Before listen nobody can connect, so the umask's mode never counts.
   if (::chmod(path.c_str(), mode) != 0) return fail_errno("chmod " + path.native());
-  if (::listen(listener.fd(), backlog) != 0) return fail_errno("listen " + path.native());
-  return listener;
+  if (::listen(made.fd(), backlog) != 0) return fail_errno("listen on " + path.native());
+  return made;
 }
 
-Listener::~Listener() {
-  if (!socket_) return;
-  struct stat status {};
-  if (::lstat(path_.c_str(), &status) == 0 && status.st_dev == device_ && status.st_ino == inode_) {
-    ::unlink(path_.c_str());
+Result<UniqueFd> ListeningSocket::accept() {
+  for (;;) {
+    UniqueFd fd(::accept4(fd_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    if (fd || errno == EAGAIN) return fd;
+    if (errno != EINTR && errno != ECONNABORTED) return fail_errno("accept a connection");
   }
 }
 
-Result<UniqueFd> Listener::accept() {
-  UniqueFd fd(::accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-  if (fd || errno == EAGAIN || errno == EINTR || errno == ECONNABORTED) return fd;
-  return fail_errno("accept");
+Result<ListeningSocket> ListeningSocket::copy() const {
+  ListeningSocket other(UniqueFd(::fcntl(fd_.get(), F_DUPFD_CLOEXEC, 0)));
+  if (!other) return fail_errno("copy a socket's descriptor");
+  other.file_ = file_;
+  return other;
 }
 
-}  // namespace perch::control
+}  // namespace perch
