@@ -60,6 +60,9 @@ std::string sources_text(const Json& sources) {
     for (const auto& [reason, count] : source.at("rejects_by_reason").items()) {
       notes += name + ": rejected, " + exact_text(Json(reason)) + ": " + count_text(count) + "\n";
     }
+    if (source.at("rejects_not_logged") != 0)
+      notes += name + ": rejected and not in the reject log, which could not be written: " +
+               count_text(source.at("rejects_not_logged")) + "\n";
     if (source.at("skipped") != 0)
       notes += name + ": fed no table: " + count_text(source.at("skipped")) + " rows\n";
     if (source.at("connections_refused") != 0)

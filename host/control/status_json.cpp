@@ -33,6 +33,7 @@ Json to_json(const ingest::SourceStatus& source) {
           {"bytes", source.bytes},
           {"rejects", source.rejects},
           {"rejects_by_reason", source.rejects_by_reason},
+          {"rejects_not_logged", source.rejects_not_logged},
           {"skipped", source.skipped},
           {"restarts", source.restarts},
           {"connections", source.connections},

@@ -64,7 +64,8 @@ struct SourceStatus {
   std::uint64_t bytes = 0;  ///< read
   std::uint64_t rejects = 0;
   std::map<std::string, std::uint64_t> rejects_by_reason;
-  std::uint64_t skipped = 0;  ///< rows that feed no table
+  std::uint64_t rejects_not_logged = 0;  ///< of those: the reject log could not be written
+  std::uint64_t skipped = 0;             ///< rows that feed no table
   std::uint64_t restarts = 0;
   std::uint32_t connections = 0;          ///< of a listener, now
   std::uint64_t connections_refused = 0;  ///< beyond connections_max

@@ -79,7 +79,7 @@ void RowIntake::count(rows::Step step, rows::RowDecoder& decoder) {
 void RowIntake::reject(const rows::RowDecoder& decoder) {
   const rows::Reject& why = decoder.reject();
   add(rejects_[static_cast<std::size_t>(why.reason)], decoder.rejected_rows());
-  reject_log_.write(name_, decoder.line(), why);
+  if (!reject_log_.write(name_, decoder.line(), why)) add(rejects_not_logged_, 1);
   if (!reject_log_limit_.allow()) return;
   const auto unsaid = reject_log_limit_.take_refused();
   spdlog::warn("source {}: rejected the row at byte {} ({}: {}){}; all of them are in {}", name_,
@@ -153,6 +153,7 @@ void RowIntake::fill(SourceStatus& status) const {
     if (count > 0) status.rejects_by_reason[rows::reject_reason_names[reason]] = count;
     status.rejects += count;
   }
+  status.rejects_not_logged = rejects_not_logged_.load(std::memory_order_relaxed);
   status.lag_ns = queue_.oldest_wait_ns();
   status.latency_p50_ns = latency_.quantile_ns(0.5);
   status.latency_p99_ns = latency_.quantile_ns(0.99);

@@ -106,6 +106,7 @@ class RowIntake {
   std::atomic<std::uint64_t> lag_bytes_{0};
   std::atomic<std::uint32_t> connections_{0};
   std::atomic<std::uint64_t> connections_refused_{0};
+  std::atomic<std::uint64_t> rejects_not_logged_{0};
   std::array<std::atomic<std::uint64_t>, rows::reject_reason_names.size()> rejects_{};
   mutable std::mutex error_mutex_;  // guards last_error_; taken when something went wrong and for the status
   std::string last_error_;

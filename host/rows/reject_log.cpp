@@ -55,19 +55,14 @@ Result<void> RejectLog::open() {
   return {};
 }
 
-void RejectLog::write(const std::string& source, const Line& row, const Reject& reject) {
+bool RejectLog::write(const std::string& source, const Line& row, const Reject& reject) {
   const std::string line = to_json(source, row, reject);
   const std::lock_guard lock(mutex_);
   if (size_ > 0 && size_ + line.size() > bytes_max_) rotate();
-  append(line);
+  return append(line);
 }
 
-std::uint64_t RejectLog::lost() const {
-  const std::lock_guard lock(mutex_);
-  return lost_;
-}
-
-void RejectLog::append(const std::string& line) {
+bool RejectLog::append(const std::string& line) {
   ssize_t written = 0;
   do {
     written = ::write(fd_.get(), line.data(), line.size());
@@ -75,13 +70,14 @@ void RejectLog::append(const std::string& line) {
   if (written == static_cast<ssize_t>(line.size())) {
     size_ += line.size();
     note_success();
-    return;
+    return true;
   }
   if (written >= 0) errno = ENOSPC;  // a part of it found room
   note_failure();
   if (written > 0 && ::ftruncate(fd_.get(), static_cast<off_t>(size_)) != 0) {
     size_ += static_cast<std::uint64_t>(written);  // half a line stays in the file
   }
+  return false;
 }
 
 void RejectLog::rotate() {

@@ -34,21 +34,20 @@ class RejectLog {
 
   /// Opens the file to append to it.
   Result<void> open();
-  void write(const std::string& source, const Line& row, const Reject& reject);
-  /// Lines that could not be written.
-  std::uint64_t lost() const;
+  /// False: it could not be written.
+  bool write(const std::string& source, const Line& row, const Reject& reject);
 
   const std::filesystem::path& file() const noexcept { return file_; }
 
  private:
-  void append(const std::string& line);
+  bool append(const std::string& line);
   void rotate();
   void note_failure();
   void note_success();
 
   const std::filesystem::path file_;
   const std::uint64_t bytes_max_;
-  mutable std::mutex mutex_;  // guards all below
+  std::mutex mutex_;  // guards all below
   UniqueFd fd_;
   std::uint64_t size_ = 0;  // of the file
   std::uint64_t lost_ = 0;
