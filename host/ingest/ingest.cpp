@@ -13,8 +13,18 @@
 
 namespace perch::ingest {
 
+namespace {
+
+WriterLoop::Inputs inputs_of(const std::vector<std::shared_ptr<Source>>& sources) {
+  WriterLoop::Inputs inputs;
+  for (const auto& source : sources) inputs.push_back(source->input());
+  return inputs;
+}
+
+}  // namespace
+
 struct Ingest::Parts {
-  using Sources = WriterLoop::Sources;
+  using Sources = std::vector<std::shared_ptr<Source>>;
 
   Parts(tree::Store& store, tables::Catalog& tables, IngestSpec the_spec, WhoRetains who_retains)
       : spec(std::move(the_spec)),
@@ -42,7 +52,7 @@ struct Ingest::Parts {
 
 std::uint32_t Ingest::Parts::free_slot(const Sources& taken) const {
   std::uint32_t slot = 0;
-  const auto is_taken = [&](const auto& source) { return source->slot() == slot; };
+  const auto is_taken = [&](const auto& source) { return source->input()->slot() == slot; };
   while (std::any_of(taken.begin(), taken.end(), is_taken)) ++slot;
   return slot;
 }
@@ -97,7 +107,7 @@ Result<void> Ingest::start() {
     const std::lock_guard lock(parts_->mutex);
     parts_->sources = *made;
   }
-  parts_->writer.start(*made);
+  parts_->writer.start(inputs_of(*made));
   for (const auto& source : *made) source->start();
   return {};
 }
@@ -120,7 +130,7 @@ Result<void> Ingest::change(const IngestChange& change) {
   kept.insert(kept.end(), added->begin(), added->end());
   parts_->writer.change([&] {
     parts_->writer.set_commit_policy(change.commit_max_rows, change.commit_max_delay);
-    parts_->writer.set_sources(kept);
+    parts_->writer.set_inputs(inputs_of(kept));
   });
   {
     const std::lock_guard lock(parts_->mutex);
@@ -138,19 +148,14 @@ void Ingest::stop() {
 }
 
 bool Ingest::finished() const {
-  for (const auto& source : parts_->current_sources()) {
-    // In this order: once it has ended, the number of its rows is final.
-    if (!source->ended() || parts_->writer.committed(source->slot()).rows != source->rows()) return false;
-  }
-  return true;
+  const Parts::Sources sources = parts_->current_sources();
+  return std::all_of(sources.begin(), sources.end(),
+                     [](const auto& source) { return source->input()->is_finished(); });
 }
 
 std::vector<SourceStatus> Ingest::sources() const {
   std::vector<SourceStatus> all;
-  for (const auto& source : parts_->current_sources()) {
-    all.push_back(source->status());
-    all.back().committed = parts_->writer.committed(source->slot());
-  }
+  for (const auto& source : parts_->current_sources()) all.push_back(source->status());
   return all;
 }
 

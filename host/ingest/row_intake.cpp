@@ -16,15 +16,14 @@ void add(std::atomic<std::uint64_t>& counter, std::uint64_t amount) noexcept {
 
 }  // namespace
 
-RowIntake::RowIntake(const std::string& name, rows::RowFormat& format, rows::RejectLog& rejects,
+RowIntake::RowIntake(WriterInput& input, rows::RowFormat& format, rows::RejectLog& rejects,
                      rows::RowConsumer& consumer, const StopSignal& stop)
-    : name_(name),
+    : input_(input),
       format_(format),
       reject_log_(rejects),
       consumer_(consumer),
       stop_(stop),
-      reject_log_limit_(RateLimit::one_per(reject_warning_period)),
-      queue_(format.shapes()) {}
+      reject_log_limit_(RateLimit::one_per(reject_warning_period)) {}
 
 void RowIntake::bytes_read(std::size_t bytes) {
   add(bytes_, bytes);
@@ -79,10 +78,10 @@ void RowIntake::count(rows::Step step, rows::RowDecoder& decoder) {
 void RowIntake::reject(const rows::RowDecoder& decoder) {
   const rows::Reject& why = decoder.reject();
   add(rejects_[static_cast<std::size_t>(why.reason)], decoder.rejected_rows());
-  if (!reject_log_.write(name_, decoder.line(), why)) add(rejects_not_logged_, 1);
+  if (!reject_log_.write(input_.name(), decoder.line(), why)) add(rejects_not_logged_, 1);
   if (!reject_log_limit_.allow()) return;
   const auto unsaid = reject_log_limit_.take_refused();
-  spdlog::warn("source {}: rejected the row at byte {} ({}: {}){}; all of them are in {}", name_,
+  spdlog::warn("source {}: rejected the row at byte {} ({}: {}){}; all of them are in {}", input_.name(),
                decoder.line().begin, name(why.reason), why.message,
                unsaid == 0 ? "" : ", and " + std::to_string(unsaid) + " others since the last message",
                reject_log_.file().string());
@@ -91,17 +90,18 @@ void RowIntake::reject(const rows::RowDecoder& decoder) {
 /// Waits for a free slot; false when the stop was requested. Nothing is read meanwhile: that is the
 /// back-pressure.
 bool RowIntake::acquire_batch() {
-  while ((batch_ = queue_.free_slot()) == nullptr) {
+  const BatchQueue& queue = input_.queue();
+  while ((batch_ = input_.queue().free_slot()) == nullptr) {
     if (stop_.requested()) return false;
     // Until the writer took half of it: a wake-up per batch would cost more than the batch.
-    room_bell_.sleep([this] { return queue_.size() > BatchQueue::batches / 2 && !stop_.requested(); });
+    input_.room_bell().sleep([&] { return queue.size() > BatchQueue::batches / 2 && !stop_.requested(); });
   }
   batch_->begin(run_);
   return true;
 }
 
 void RowIntake::begin_run() {
-  hand_over();  // invariant 1
+  hand_over();  // the invariant
   consumed_ = 0;
   restarts_.store(++run_, std::memory_order_relaxed);
 }
@@ -117,8 +117,7 @@ void RowIntake::hand_over() {
 bool RowIntake::publish() {
   rows::RowBatch* const batch = std::exchange(batch_, nullptr);
   if (batch == nullptr || batch->size() == 0) return false;
-  add(rows_, batch->size());  // before publish: invariant 2
-  queue_.publish();
+  input_.queue_batch(batch->size());
   return true;
 }
 
@@ -154,12 +153,12 @@ void RowIntake::fill(SourceStatus& status) const {
     status.rejects += count;
   }
   status.rejects_not_logged = rejects_not_logged_.load(std::memory_order_relaxed);
-  status.lag_ns = queue_.oldest_wait_ns();
-  status.latency_p50_ns = latency_.quantile_ns(0.5);
-  status.latency_p99_ns = latency_.quantile_ns(0.99);
-  status.latency_max_ns = latency_.max_ns();
-  status.latency_histogram = latency_.buckets();
-  status.queued_batches = queue_.size();
+  status.lag_ns = input_.queue().oldest_wait_ns();
+  status.latency_p50_ns = input_.latency().quantile_ns(0.5);
+  status.latency_p99_ns = input_.latency().quantile_ns(0.99);
+  status.latency_max_ns = input_.latency().max_ns();
+  status.latency_histogram = input_.latency().buckets();
+  status.queued_batches = input_.queue().size();
   status.queue_capacity = BatchQueue::capacity();
   const std::lock_guard lock(error_mutex_);
   status.last_error = last_error_;

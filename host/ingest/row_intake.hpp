@@ -9,13 +9,11 @@
 #include <mutex>
 #include <string>
 
-#include "base/duration_histogram.hpp"
 #include "base/rate_limit.hpp"
-#include "ingest/batch_queue.hpp"
 #include "ingest/byte_stream.hpp"
-#include "ingest/doorbell.hpp"
 #include "ingest/ingest.hpp"
 #include "ingest/stop_signal.hpp"
+#include "ingest/writer_input.hpp"
 #include "rows/reject_log.hpp"
 #include "rows/row_consumer.hpp"
 #include "rows/row_format.hpp"
@@ -27,16 +25,13 @@ struct StreamPosition {
   std::uint64_t end = 0;
 };
 
-/// Thread safety: the queue, the bell and the histogram as they say; status() from any thread; the rest for
-/// the source's thread.
+/// Thread safety: fill() from any thread; the rest for the source's thread.
 ///
-/// Invariants
-///   1. A batch holds rows of one run of the stream only.
-///   2. `rows_` counts a batch before it is published, so that who sees it committed sees it counted.
+/// Invariant: a batch holds rows of one run of the stream only.
 class RowIntake {
  public:
   /// All references outlive this.
-  RowIntake(const std::string& name, rows::RowFormat& format, rows::RejectLog& rejects,
+  RowIntake(WriterInput& input, rows::RowFormat& format, rows::RejectLog& rejects,
             rows::RowConsumer& consumer, const StopSignal& stop);
 
   std::unique_ptr<rows::RowDecoder> make_decoder() { return format_.make_decoder(); }
@@ -63,12 +58,7 @@ class RowIntake {
   void connection_refused() noexcept;
   const std::string& broken_reason() const noexcept { return broken_reason_; }
 
-  BatchQueue& queue() noexcept { return queue_; }
-  const BatchQueue& queue() const noexcept { return queue_; }
-  Doorbell& room_bell() noexcept { return room_bell_; }
-  /// From the begin of a batch to its commit; the writer records.
-  DurationHistogram& latency() noexcept { return latency_; }
-  std::uint64_t rows() const noexcept { return rows_.load(std::memory_order_relaxed); }
+  std::uint64_t rows() const noexcept { return input_.rows(); }
   /// All counters; what it is called and where it goes is for the source to add.
   void fill(SourceStatus& status) const;
 
@@ -78,28 +68,22 @@ class RowIntake {
   void count(rows::Step step, rows::RowDecoder& decoder);
   void reject(const rows::RowDecoder& decoder);
 
-  const std::string& name_;
+  WriterInput& input_;
   rows::RowFormat& format_;
   rows::RejectLog& reject_log_;
   rows::RowConsumer& consumer_;
   const StopSignal& stop_;
 
   // The source thread's own
-  rows::RowBatch* batch_ = nullptr;  // being filled; a free slot of queue_
+  rows::RowBatch* batch_ = nullptr;  // being filled; a free slot of the queue
   std::uint64_t run_ = 0;
   std::uint64_t consumed_ = 0;  // of the run, all streams
   RateLimit reject_log_limit_;
   std::string broken_reason_;
 
-  // Shared with the writer
-  BatchQueue queue_;
-  Doorbell room_bell_;
-  DurationHistogram latency_;
-
   // Shared with whoever asks for the status. Written by the source's thread alone; all relaxed, being figures
-  // for a display, but as invariant 2 says.
+  // for a display.
   std::atomic<SourceState> state_{SourceState::starting};
-  std::atomic<std::uint64_t> rows_{0};
   std::atomic<std::uint64_t> bytes_{0};
   std::atomic<std::uint64_t> skipped_{0};
   std::atomic<std::uint64_t> restarts_{0};

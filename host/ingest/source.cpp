@@ -26,6 +26,20 @@ const char* to_string(SourceType type) noexcept {
   PERCH_ASSERT(false, "a source type without a name");
 }
 
+namespace {
+
+std::shared_ptr<WriterInput> make_writer_input(const std::string& name, std::uint32_t slot,
+                                               const rows::RowFormat& format) {
+  std::vector<WriterInput::Feed> feeds;
+  for (const rows::RecordShape& shape : format.shapes()) {
+    const rows::Mapping::Feed& feed = format.mapping().feeds()[feeds.size()];
+    feeds.push_back({feed.table->index(), shape});
+  }
+  return std::make_shared<WriterInput>(name, slot, std::move(feeds));
+}
+
+}  // namespace
+
 std::unique_ptr<InputLoop> make_input_loop(const SourceSpec& spec, ListeningSocket socket) {
   if (spec.type == SourceType::tcp || spec.type == SourceType::unix_socket)
     return std::make_unique<ListenerLoop>(spec, std::move(socket));
@@ -50,9 +64,9 @@ Result<std::shared_ptr<Source>> Source::make(const SourceSpec& spec, const table
 Source::Source(const SourceSpec& spec, rows::Mapping mapping, std::uint32_t slot, rows::RejectLog& rejects,
                rows::RowConsumer& consumer, ListeningSocket socket)
     : spec_(spec),
-      slot_(slot),
       format_(spec.format, spec.csv, std::move(mapping)),
-      intake_(spec_.name, format_, rejects, consumer, stop_),
+      input_(make_writer_input(spec_.name, slot, format_)),
+      intake_(*input_, format_, rejects, consumer, stop_),
       loop_(make_input_loop(spec_, std::move(socket))) {}
 
 Source::~Source() { PERCH_ASSERT(!thread_.joinable(), "a source destroyed while its thread runs"); }
@@ -69,7 +83,7 @@ void Source::start() {
 
 void Source::request_stop() {
   stop_.request();
-  intake_.room_bell().ring();
+  input_->room_bell().ring();
 }
 
 void Source::join() {
@@ -78,7 +92,7 @@ void Source::join() {
 
 void Source::run() {
   loop_->run(intake_);
-  ended_.store(true, std::memory_order_release);  // see the invariant
+  input_->end();
 }
 
 SourceStatus Source::status() const {
@@ -86,7 +100,9 @@ SourceStatus Source::status() const {
   status.name = spec_.name;
   status.type = to_string(spec_.type);
   status.format = to_string(spec_.format);
-  for (const rows::Mapping::Feed& feed : mapping().feeds()) status.tables.push_back(feed.table->name());
+  for (const rows::Mapping::Feed& feed : format_.mapping().feeds())
+    status.tables.push_back(feed.table->name());
+  status.committed = input_->committed();  // before the rows: there are never fewer of them
   intake_.fill(status);
   return status;
 }

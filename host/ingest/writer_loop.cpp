@@ -21,6 +21,9 @@ constexpr std::chrono::seconds idle_min{1};
 /// Batches of each source that a source's thread applies before it reads on.
 constexpr int rounds_beside_reading = 4;
 
+/// The log is told at most so often that there is no room; the status always.
+constexpr std::chrono::seconds out_of_room_message_period{30};
+
 /// Rows whose leaves are loaded together, ahead of writing them.
 constexpr std::uint32_t rows_warmed = 16;
 
@@ -30,61 +33,60 @@ WriterLoop::WriterLoop(tree::Store& store, const tables::Catalog& catalog, const
                        WhoRetains who_retains)
     : store_(store),
       who_retains_(std::move(who_retains)),
-      writer_(store, catalog),
-      uncommitted_(spec.commit_max_rows, spec.commit_max_delay, Clock::now()) {}
+      role_{tables::TableWriter(store, catalog),
+            CommitSchedule(spec.commit_max_rows, spec.commit_max_delay, Clock::now())} {}
 
 WriterLoop::~WriterLoop() {
   PERCH_ASSERT(!thread_.joinable(), "the writer loop destroyed while its thread runs");
 }
 
-void WriterLoop::start(const Sources& sources) {
-  set_sources(sources);
+void WriterLoop::start(const Inputs& inputs) {
+  set_inputs(inputs);
   thread_ = std::thread([this] { run(); });
   ::pthread_setname_np(thread_.native_handle(), "perch-writer");
 }
 
 void WriterLoop::change(const std::function<void()>& change) {
-  const Role role(role_);
+  const RoleLock role(role_mutex_);
   change();
 }
 
-void WriterLoop::set_sources(const Sources& sources) {
-  std::vector<Input> inputs;
-  for (const auto& source : sources) {
-    const auto same = [&](const Input& input) { return input.source == source; };
-    const auto found = std::find_if(inputs_.begin(), inputs_.end(), same);
-    inputs.push_back(found != inputs_.end() ? *found : Input{source});
-  }
-  for (Input& input : inputs_) {
-    const auto stays = std::find(sources.begin(), sources.end(), input.source);
-    if (stays != sources.end()) continue;
-    while (apply_batch(input) == Round::applied) {
-    }
-    const std::uint32_t left = input.source->intake().queue().size();
-    if (left > 0) {
-      spdlog::error("source {}: removed while the arena was full: {} rows are not committed",
-                    input.source->spec().name, input.source->rows() - positions_[input.source->slot()].rows);
-      // relaxed: the role's own; a thread that reads less looks once too often.
-      applied_.fetch_add(left, std::memory_order_relaxed);
-    }
-    if (uncommitted_.rows() > 0) commit();
-    positions_[input.source->slot()] = {};
+void WriterLoop::set_inputs(const Inputs& inputs) {
+  for (Input& old : role_.inputs) {
+    if (std::find(inputs.begin(), inputs.end(), old.from) == inputs.end()) drop_input(old);
   }
   std::uint32_t slots = 0;
-  for (const auto& source : sources) slots = std::max(slots, source->slot() + 1);
-  positions_.resize(slots);
-  for (const auto& source : sources) {
-    const auto same = [&](const Input& input) { return input.source == source; };
-    if (std::any_of(inputs_.begin(), inputs_.end(), same)) continue;
-    // Its slot may have been another's.
-    positions_[source->slot()] = {};
-    set_committed(source->slot());
+  for (const auto& input : inputs) slots = std::max(slots, input->slot() + 1);
+  std::vector<Input> next_inputs;
+  std::vector<tree::SourcePosition> next_positions(slots);  // a new one's slot may have been another's
+  for (const auto& input : inputs) {
+    const auto old = std::find_if(role_.inputs.begin(), role_.inputs.end(),
+                                  [&](const Input& each) { return each.from == input; });
+    const bool is_new = old == role_.inputs.end();
+    next_inputs.push_back(is_new ? Input{input} : *old);
+    if (!is_new) next_positions[input->slot()] = role_.positions[input->slot()];
   }
-  inputs_ = std::move(inputs);
+  role_.inputs = std::move(next_inputs);
+  role_.positions = std::move(next_positions);
+}
+
+/// Applies and commits what it has queued, as far as there is room.
+void WriterLoop::drop_input(Input& input) {
+  WriterInput& from = *input.from;
+  while (apply_batch(input) == Round::applied) {
+  }
+  const std::uint32_t left = from.queue().size();
+  if (left > 0) {
+    spdlog::error("source {}: removed while the arena was full: {} rows are not committed", from.name(),
+                  from.rows() - role_.positions[from.slot()].rows);
+    // relaxed: the role's own; a thread that reads less looks once too often.
+    applied_.fetch_add(left, std::memory_order_relaxed);
+  }
+  if (role_.uncommitted.rows() > 0) commit();
 }
 
 void WriterLoop::set_commit_policy(std::uint32_t max_rows, std::chrono::nanoseconds max_delay) {
-  uncommitted_.set_policy(max_rows, max_delay);
+  role_.uncommitted.set_policy(max_rows, max_delay);
 }
 
 void WriterLoop::stop() {
@@ -100,135 +102,135 @@ void WriterLoop::batch_queued() {
 
 void WriterLoop::batch_queued_and_idle() {
   queued_.fetch_add(1, std::memory_order_seq_cst);  // as above: the thread may sleep or be about to
-  if (Role role(role_, std::try_to_lock); role.owns_lock()) {
+  if (RoleLock role(role_mutex_, std::try_to_lock); role.owns_lock()) {
     Round round = Round::applied;
     for (int left = rounds_beside_reading; left > 0 && round == Round::applied; --left) round = drain_once();
     // The thread is needed only to end a wait: for room, or for the commit to be due. Or when others have so
     // much that this one would come to read no more.
-    if (round == Round::nothing && uncommitted_.rows() == 0) return;
+    if (round == Round::nothing && role_.uncommitted.rows() == 0) return;
   }
   bell_.ring();
 }
 
 void WriterLoop::run() {
-  Role role(role_);
+  ThreadState thread{RoleLock(role_mutex_), RateLimit::one_per(out_of_room_message_period)};
   for (;;) {
     // Read before the queues: what was queued when the stop was requested is seen by drain_once.
     const bool stopping = stopping_.load(std::memory_order_seq_cst);
     const Round round = drain_once();
-    if (round == Round::applied) {
-      if (out_of_room_) tell_room_again();
-      continue;
-    }
+    if (round == Round::applied) continue;
     if (stopping && (round == Round::nothing || !try_to_make_room())) break;
     if (round == Round::no_room) {
-      wait_for_room(role);
+      wait_for_room(thread);
     } else {
-      sleep_until_due(role);
+      sleep_until_due(thread);
     }
   }
-  if (uncommitted_.rows() > 0) commit();
+  if (role_.uncommitted.rows() > 0) commit();
   std::uint64_t left = 0;
-  for (const Input& input : inputs_) left += input.source->rows() - positions_[input.source->slot()].rows;
+  for (const Input& input : role_.inputs)
+    left += input.from->rows() - role_.positions[input.from->slot()].rows;
   if (left > 0) spdlog::error("stopped while the arena was full: {} rows are not committed", left);
 }
 
-/// One round over all sources, a batch of each.
+/// One round over all inputs, a batch of each.
 WriterLoop::Round WriterLoop::drain_once() {
   Round round = Round::nothing;
-  for (Input& input : inputs_) {
+  for (Input& input : role_.inputs) {
     const Round one = apply_batch(input);
     if (one == Round::no_room) return one;
     if (one == Round::applied) round = one;
   }
-  if (uncommitted_.is_due(now_)) commit();
+  if (role_.uncommitted.is_due(role_.now)) commit();
+  if (role_.out_of_room) tell_room_again();  // no row waits for room, whoever applied those that did
   return round;
 }
 
 /// no_room: the rows of the batch that are left stay where they are.
 WriterLoop::Round WriterLoop::apply_batch(Input& input) {
-  RowIntake& intake = input.source->intake();
-  const rows::RowBatch* batch = intake.queue().front();
+  WriterInput& from = *input.from;
+  const rows::RowBatch* batch = from.queue().front();
   if (batch == nullptr) return Round::nothing;
-  now_ = Clock::now();
-  idle_since_ = {};
-  if (rows_waited_ == Clock::time_point{}) rows_waited_ = now_;
-  positions_[input.source->slot()].restarts = batch->run();
+  role_.now = Clock::now();
+  role_.idle_since = {};
+  if (role_.rows_waited == Clock::time_point{}) role_.rows_waited = role_.now;
+  role_.positions[from.slot()].restarts = batch->run();
   std::uint32_t warmed_end = input.next_row;
   while (input.next_row < batch->size()) {
-    if (input.next_row == warmed_end) warmed_end = warm_rows(*input.source, *batch, warmed_end);
-    if (!writer_.has_room()) return Round::no_room;
+    if (input.next_row == warmed_end) warmed_end = warm_rows(from, *batch, warmed_end);
+    if (!role_.writer.has_room()) return Round::no_room;
     apply_row(input, *batch);
-    if (uncommitted_.is_full()) commit();
+    if (role_.uncommitted.is_full()) commit();
   }
   input.next_row = 0;
-  intake.queue().pop();
+  from.queue().pop();
   applied_.fetch_add(1, std::memory_order_relaxed);  // relaxed: a thread that reads less looks once too often
-  if (intake.queue().size() <= BatchQueue::batches / 2) intake.room_bell().ring();
+  if (from.queue().size() <= BatchQueue::batches / 2) from.room_bell().ring();
   return Round::applied;
 }
 
 /// There is room for it: one record in each table that it feeds, and their rollups.
 void WriterLoop::apply_row(Input& input, const rows::RowBatch& batch) {
-  const auto& feeds = input.source->mapping().feeds();
+  const auto& feeds = input.from->feeds();
   const std::uint32_t row = input.next_row++;
   for (std::uint32_t index = batch.record_begin(row); index < batch.record_begin(row + 1); ++index) {
     const rows::RowBatch::Record record = batch.record(index);
-    writer_.upsert(feeds[record.feed].table->index(), record.key, record.value);
+    role_.writer.upsert(feeds[record.feed].table, record.key, record.value);
   }
-  tree::SourcePosition& position = positions_[input.source->slot()];
+  tree::SourcePosition& position = role_.positions[input.from->slot()];
   position.bytes = batch.end(row);
   ++position.rows;
   if (input.oldest_uncommitted_ns == 0) input.oldest_uncommitted_ns = batch.began_ns();
-  uncommitted_.row_applied();
+  role_.uncommitted.row_applied();
 }
 
 /// The next records of the batch from row `begin` on; returns the row that it came to. A single one gains
 /// nothing.
-std::uint32_t WriterLoop::warm_rows(const Source& source, const rows::RowBatch& batch, std::uint32_t begin) {
+std::uint32_t WriterLoop::warm_rows(const WriterInput& input, const rows::RowBatch& batch,
+                                    std::uint32_t begin) {
   const std::uint32_t end = std::min(begin + rows_warmed, batch.size());
   if (end - begin < 2) return end;
-  const auto& feeds = source.mapping().feeds();
+  const auto& feeds = input.feeds();
   std::uint64_t keys[rows_warmed * tree::key_words_max];  // in a batch they lie apart
   for (std::uint32_t feed = 0; feed < feeds.size(); ++feed) {
-    const std::uint32_t key_words = feeds[feed].table->codec().words();
+    const std::uint32_t key_words = feeds[feed].shape.key_words;
     std::uint32_t count = 0;
     for (std::uint32_t index = batch.record_begin(begin); index < batch.record_begin(end); ++index) {
       const rows::RowBatch::Record record = batch.record(index);
       if (record.feed == feed && count < rows_warmed)
         std::copy_n(record.key, key_words, keys + std::size_t{count++} * key_words);
     }
-    if (count > 0) writer_.warm(feeds[feed].table->index(), keys, count);
+    if (count > 0) role_.writer.warm(feeds[feed].table, keys, count);
   }
   return end;
 }
 
 void WriterLoop::commit() {
-  writer_.retain();
+  role_.writer.retain();
   publish();
 }
 
 /// Without rows there are no commits, and what retention left over would stay. True: some of it went.
 bool WriterLoop::evict_when_idle() {
-  if (!writer_.is_behind() || writer_.retain() == 0) return false;
+  if (!role_.writer.is_behind() || role_.writer.retain() == 0) return false;
   publish();
   return true;
 }
 
 void WriterLoop::publish() {
   const std::int64_t commit_time_ns = unix_now_ns();
-  const tree::Version version = writer_.commit(commit_time_ns, positions_);
-  committed_rows_ += uncommitted_.rows();
-  now_ = Clock::now();
-  uncommitted_.committed(now_);
-  if (rows_waited_ != Clock::time_point{}) {
-    gaps_.record((now_ - rows_waited_).count());
-    rows_waited_ = now_;
+  const tree::Version version = role_.writer.commit(commit_time_ns, role_.positions);
+  role_.committed_rows += role_.uncommitted.rows();
+  role_.now = Clock::now();
+  role_.uncommitted.committed(role_.now);
+  if (role_.rows_waited != Clock::time_point{}) {
+    gaps_.record((role_.now - role_.rows_waited).count());
+    role_.rows_waited = role_.now;
   }
-  const std::int64_t now_ns = now_.time_since_epoch() / std::chrono::nanoseconds(1);
-  for (Input& input : inputs_) {
+  const std::int64_t now_ns = role_.now.time_since_epoch() / std::chrono::nanoseconds(1);
+  for (Input& input : role_.inputs) {
     if (input.oldest_uncommitted_ns == 0) continue;
-    input.source->intake().latency().record(now_ns - input.oldest_uncommitted_ns);
+    input.from->latency().record(now_ns - input.oldest_uncommitted_ns);
     input.oldest_uncommitted_ns = 0;
   }
   publish_status(version, commit_time_ns);
@@ -237,80 +239,72 @@ void WriterLoop::publish() {
 void WriterLoop::publish_status(tree::Version version, std::int64_t commit_time_ns) {
   version_.store(version, std::memory_order_relaxed);
   last_commit_ns_.store(commit_time_ns, std::memory_order_relaxed);
-  for (tree::TableIndex table = 0; table < writer_.table_count(); ++table) {
-    evicted_[table].store(writer_.evicted_rows(table), std::memory_order_relaxed);
-    late_[table].store(writer_.late_rows(table), std::memory_order_relaxed);
+  for (tree::TableIndex table = 0; table < role_.writer.table_count(); ++table) {
+    evicted_[table].store(role_.writer.evicted_rows(table), std::memory_order_relaxed);
+    late_[table].store(role_.writer.late_rows(table), std::memory_order_relaxed);
   }
-  rows_.store(committed_rows_, std::memory_order_relaxed);
-  for (std::uint32_t slot = 0; slot < positions_.size(); ++slot) set_committed(slot);
-}
-
-void WriterLoop::set_committed(std::uint32_t slot) {
-  committed_[slot].bytes.store(positions_[slot].bytes, std::memory_order_relaxed);
-  committed_[slot].restarts.store(positions_[slot].restarts, std::memory_order_relaxed);
-  // release, and last: who sees these rows as committed sees the version that has them, and all figures
-  // above.
-  committed_[slot].rows.store(positions_[slot].rows, std::memory_order_release);
+  rows_.store(role_.committed_rows, std::memory_order_relaxed);
+  for (const Input& input : role_.inputs) input.from->set_committed(role_.positions[input.from->slot()]);
 }
 
 /// Nothing was queued: sleeps until a source rings, or the uncommitted rows are due. Others may have the role
 /// meanwhile.
-void WriterLoop::sleep_until_due(Role& role) {
-  now_ = Clock::now();
+void WriterLoop::sleep_until_due(ThreadState& thread) {
+  role_.now = Clock::now();
   std::chrono::nanoseconds timeout = Doorbell::sleep_max;
-  if (uncommitted_.rows() > 0) {
-    timeout = uncommitted_.time_left(now_);
+  if (role_.uncommitted.rows() > 0) {
+    timeout = role_.uncommitted.time_left(role_.now);
   } else {
-    rows_waited_ = {};
+    role_.rows_waited = {};
     if (evict_when_idle() || reclaim_when_idle()) return;
   }
   if (timeout.count() <= 0) return;
-  role.unlock();
+  thread.role.unlock();
   bell_.sleep([this] { return !work_is_queued() && !stopping_.load(std::memory_order_seq_cst); }, timeout);
-  role.lock();
-  now_ = Clock::now();
+  thread.role.lock();
+  role_.now = Clock::now();
 }
 
 /// Commits give memory back, and there are none: a pin that goes now gives its memory back all the same.
 /// True: there is more to give back.
 bool WriterLoop::reclaim_when_idle() {
-  if (idle_since_ == Clock::time_point{}) idle_since_ = now_;
-  return now_ - idle_since_ >= idle_min && store_.reclaim_some();
+  if (role_.idle_since == Clock::time_point{}) role_.idle_since = role_.now;
+  return role_.now - role_.idle_since >= idle_min && store_.reclaim_some();
 }
 
 bool WriterLoop::work_is_queued() const noexcept {
   return queued_.load(std::memory_order_seq_cst) != applied_.load(std::memory_order_relaxed);
 }
 
-/// Called when there is no room for the next row: tries to make some, again and again, until there is or the
-/// stop is requested. Others may have the role between the tries.
-void WriterLoop::wait_for_room(Role& role) {
+/// Called when there is no room for the next row: tries to make some, again and again, until there is, no row
+/// waits any more, or the stop is requested. Others may have the role between the tries.
+void WriterLoop::wait_for_room(ThreadState& thread) {
   auto delay = retry_delay_min;
-  while (!try_to_make_room()) {
-    if (!out_of_room_) tell_out_of_room();
+  while (work_is_queued() && !try_to_make_room()) {
+    if (!role_.out_of_room) tell_out_of_room(thread);
     if (stopping_.load(std::memory_order_seq_cst)) return;
-    role.unlock();
+    thread.role.unlock();
     bell_.sleep([this] { return !stopping_.load(std::memory_order_seq_cst); }, delay);
-    role.lock();
+    thread.role.lock();
     delay = std::min(delay * 2, retry_delay_max);
   }
-  now_ = Clock::now();
+  role_.now = Clock::now();
 }
 
 bool WriterLoop::try_to_make_room() {
-  if (uncommitted_.rows() > 0) commit();
-  if (writer_.retain() > 0) publish();  // what was evicted is free only behind a commit
+  if (role_.uncommitted.rows() > 0) commit();
+  if (role_.writer.retain() > 0) publish();  // what was evicted is free only behind a commit
   store_.reclaim_all();
-  return writer_.has_room();
+  return role_.writer.has_room();
 }
 
-void WriterLoop::tell_out_of_room() {
-  out_of_room_ = true;
+void WriterLoop::tell_out_of_room(ThreadState& thread) {
+  role_.out_of_room = true;
   const std::string reason = find_out_of_room_reason();
   set_out_of_room_reason(reason);
-  if (!out_of_room_limit_.allow()) return;
-  said_out_of_room_ = true;
-  const std::uint64_t held_back = out_of_room_limit_.take_refused();
+  if (!thread.out_of_room_limit.allow()) return;
+  role_.said_out_of_room = true;
+  const std::uint64_t held_back = thread.out_of_room_limit.take_refused();
   spdlog::error("{}{}", reason,
                 held_back == 0 ? "" : fmt::format(" ({} times since this was said last)", held_back));
 }
@@ -321,9 +315,9 @@ void WriterLoop::set_out_of_room_reason(std::string reason) {
 }
 
 void WriterLoop::tell_room_again() {
-  out_of_room_ = false;
+  role_.out_of_room = false;
   set_out_of_room_reason("");
-  if (std::exchange(said_out_of_room_, false)) spdlog::info("the arena has room again: ingest goes on");
+  if (std::exchange(role_.said_out_of_room, false)) spdlog::info("the arena has room again: ingest goes on");
 }
 
 /// One line: what is full, what that means, what to do, who holds memory back.
@@ -361,14 +355,6 @@ CommitStatus WriterLoop::status() const {
   status.out_of_room_reason = out_of_room_reason_;
   status.out_of_room = !out_of_room_reason_.empty();
   return status;
-}
-
-tree::SourcePosition WriterLoop::committed(std::uint32_t source) const {
-  tree::SourcePosition position;
-  position.rows = committed_[source].rows.load(std::memory_order_acquire);  // see publish_status
-  position.bytes = committed_[source].bytes.load(std::memory_order_relaxed);
-  position.restarts = committed_[source].restarts.load(std::memory_order_relaxed);
-  return position;
 }
 
 std::uint64_t WriterLoop::evicted_rows(tree::TableIndex table) const {
