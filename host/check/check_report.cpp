@@ -1,10 +1,7 @@
 #include "check/check_report.hpp"
 
-#include <unistd.h>
-
-#include <cerrno>
-
 #include "base/text.hpp"
+#include "base/write_all.hpp"
 
 namespace perch::check {
 namespace {
@@ -58,16 +55,7 @@ void CheckReport::add(Verdict verdict, const std::string& text, const std::strin
 void CheckReport::send(const Json& line) {
   const std::string text = line.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
   const std::lock_guard lock(mutex_);
-  std::size_t sent = 0;
-  while (sent < text.size()) {
-    const ssize_t wrote = ::write(to_.get(), text.data() + sent, text.size() - sent);
-    if (wrote < 0 && errno == EINTR) continue;
-    if (wrote < 0) {
-      is_lost_ = true;
-      return;
-    }
-    sent += static_cast<std::size_t>(wrote);
-  }
+  if (!write_all(to_.get(), text)) is_lost_ = true;
 }
 
 }  // namespace perch::check

@@ -8,6 +8,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "base/write_all.hpp"
+
 namespace perch::feed {
 namespace {
 
@@ -45,17 +47,10 @@ void Output::hundredths(std::int64_t number) {
 }
 
 void Output::flush() {
-  std::size_t written = 0;
-  while (written < used_) {
-    const ssize_t count = ::write(STDOUT_FILENO, buffer_.data() + written, used_ - written);
-    if (count >= 0) {
-      written += static_cast<std::size_t>(count);
-    } else if (errno == EPIPE) {
-      std::_Exit(0);
-    } else if (errno != EINTR) {
-      std::perror("perch-feed: writing to standard output");
-      std::_Exit(1);
-    }
+  if (!write_all(STDOUT_FILENO, {buffer_.data(), used_})) {
+    if (errno == EPIPE) std::_Exit(0);
+    std::perror("perch-feed: writing to standard output");
+    std::_Exit(1);
   }
   used_ = 0;
 }

@@ -17,6 +17,7 @@
 
 #include "base/bounded_json.hpp"
 #include "base/descriptor_message.hpp"
+#include "base/write_all.hpp"
 
 namespace perch::isolation {
 namespace {
@@ -124,12 +125,7 @@ Channel::Received Channel::receive(Message& message, std::chrono::milliseconds w
 Result<UniqueFd> to_descriptor(const std::string& bytes) {
   UniqueFd fd(memfd_create("perch-state", MFD_CLOEXEC));
   if (!fd) return fail_errno("memory for a state (memfd_create)");
-  for (std::size_t written = 0; written < bytes.size();) {
-    const ssize_t count = ::write(fd.get(), bytes.data() + written, bytes.size() - written);
-    if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) return fail_errno("memory for a state");
-    written += static_cast<std::size_t>(count);
-  }
+  if (!write_all(fd.get(), bytes)) return fail_errno("memory for a state");
   return fd;
 }
 

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <memory>
 
+#include "base/write_all.hpp"
 #include "plugin/elf_entry.hpp"
 #include "plugin/file_policy.hpp"
 
@@ -17,17 +18,6 @@ namespace perch::plugin {
 namespace {
 
 constexpr std::size_t block_bytes = std::size_t{256} << 10;
-
-Result<void> write_all(int fd, const char* bytes, std::size_t size) {
-  while (size > 0) {
-    const ssize_t wrote = ::write(fd, bytes, size);
-    if (wrote < 0 && errno == EINTR) continue;
-    if (wrote < 0) return fail_errno("write");
-    bytes += wrote;
-    size -= static_cast<std::size_t>(wrote);
-  }
-  return {};
-}
 
 /// FNV-1a, but over words instead of bytes and in four lanes whose multiplications overlap: a swap waits for
 /// it.
@@ -91,9 +81,7 @@ Result<std::uint64_t> hash_blocks(int from, const std::filesystem::path& name, i
     if (!got) return fail(got.error());
     if (*got == 0) return hash.value();
     hash.add(block.get(), *got);
-    if (to >= 0) {
-      if (auto written = write_all(to, block.get(), *got); !written) return fail(written.error());
-    }
+    if (to >= 0 && !write_all(to, {block.get(), *got})) return fail_errno("write");
     offset += *got;
     if (offset > PluginFile::bytes_max)
       return fail(ErrorKind::refused, name.string() + " grew while it was read");
