@@ -11,17 +11,17 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <ctime>
 #include <mutex>
 
-#include "base/units.hpp"
 #include "containment/stack_text.hpp"
 
 namespace perch::containment {
 namespace {
 
 constexpr int frames_max = 64;
-constexpr std::int64_t answer_max_ns = 200'000'000;
+constexpr std::chrono::nanoseconds answer_max = std::chrono::milliseconds(200);
 
 int sampling_signal() noexcept { return SIGRTMIN + 7; }
 
@@ -30,7 +30,7 @@ struct Sample {
   // it is taken back by the same compare-exchange on both sides, so that a late answer touches nothing.
   std::atomic<pid_t> wanted{0};
   std::array<void*, frames_max> frames{};
-  int count = 0;
+  std::atomic<int> count{0};  // release and acquire: of the frames
   sem_t done{};
 };
 Sample sample;
@@ -44,9 +44,9 @@ void on_sampling_signal(int, siginfo_t*, void* raw_context) {
     void* const pc =
         reinterpret_cast<void*>(static_cast<const ucontext_t*>(raw_context)->uc_mcontext.gregs[REG_RIP]);
     const auto begin = std::find(all.begin(), all.begin() + count, pc);  // behind the handler's own frames
-    sample.count = static_cast<int>(all.begin() + count - begin);
     std::copy(begin, all.begin() + count, sample.frames.begin());
-    sem_post(&sample.done);  // orders what was written before it
+    sample.count.store(static_cast<int>(all.begin() + count - begin), std::memory_order_release);
+    sem_post(&sample.done);
   }
   errno = saved_errno;
 }
@@ -63,9 +63,9 @@ void install() {
 }
 
 bool wait_for_answer() {
-  const std::int64_t until_ns = unix_now_ns() + answer_max_ns;
+  const auto until_ns = (std::chrono::steady_clock::now().time_since_epoch() + answer_max).count();
   const timespec until{until_ns / 1'000'000'000, until_ns % 1'000'000'000};
-  while (sem_timedwait(&sample.done, &until) != 0) {
+  while (sem_clockwait(&sample.done, CLOCK_MONOTONIC, &until) != 0) {
     if (errno != EINTR) return false;
   }
   return true;
@@ -88,7 +88,7 @@ std::vector<std::string> sample_stack(pid_t thread) {
     }
   }
   constexpr int lines_max = 24;
-  return plugin_frames(sample.frames.data(), sample.count, lines_max);
+  return plugin_frames(sample.frames.data(), sample.count.load(std::memory_order_acquire), lines_max);
 }
 
 }  // namespace perch::containment
