@@ -1,6 +1,6 @@
-// JoinableThread: a thread that is waited for with a bound. std::thread can only be joined for ever, and the
-// thread-local destructors of a plugin, which run at the end of its thread, may hang as well as anything
-// else.
+// JoinableThread: a thread that may be refused, and is waited for with a bound. std::thread throws when the
+// system has no thread left, and can only be joined for ever: the thread-local destructors of a plugin, which
+// run at the end of its thread, may hang as well as anything else.
 #pragma once
 
 #include <pthread.h>
@@ -14,6 +14,9 @@
 
 namespace perch {
 
+/// The error when the system has no thread left for `name`; `error`: the errno.
+tl::unexpected<Error> fail_no_thread(const std::string& name, int error);
+
 /// Used by one thread at a time. Joined or detached before it is destroyed (asserted).
 class JoinableThread {
  public:
@@ -22,8 +25,11 @@ class JoinableThread {
   JoinableThread(const JoinableThread&) = delete;
   JoinableThread& operator=(const JoinableThread&) = delete;
 
-  /// `name`: as the system shows it, cut to 15 bytes.
+  /// `name`: as the system shows it, cut to 15 bytes. Errors, which name the thread: the system has none
+  /// left.
   Result<void> start(const std::string& name, std::function<void()> body);
+  /// Waits for its end for as long as that takes. Nothing when it never ran.
+  void join();
   /// True when it has ended, thread-local destructors included, or never ran.
   bool join_within(std::chrono::nanoseconds wait);
   void detach();
@@ -53,7 +59,7 @@ class ThreadSupply {
 
  private:
   struct Spare;
-  void give(std::function<void()> body);
+  void give(const std::string& name, std::function<void()> body);
 
   JoinableThread thread_;  // running: the spare one
   std::shared_ptr<Spare> spare_;

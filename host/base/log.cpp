@@ -7,6 +7,10 @@
 
 #include <array>
 #include <memory>
+#include <system_error>
+#include <utility>
+
+#include "base/joinable_thread.hpp"
 
 namespace perch::log {
 namespace {
@@ -28,10 +32,20 @@ Result<spdlog::level::level_enum> parse_level(const std::string& level) {
 
 }  // namespace
 
+Result<std::shared_ptr<spdlog::details::thread_pool>> make_pool(std::size_t messages_max) {
+  try {
+    return std::make_shared<spdlog::details::thread_pool>(messages_max, 1);
+  } catch (const std::system_error& error) {
+    return fail_no_thread("log", error.code().value());
+  }
+}
+
 Result<void> start(const std::string& level) {
   const auto parsed = parse_level(level);
   if (!parsed) return fail(parsed.error());
-  pool = std::make_shared<spdlog::details::thread_pool>(queue_messages_max, 1);
+  auto made = make_pool(queue_messages_max);
+  if (!made) return fail(made.error());
+  pool = std::move(*made);
   auto sink = std::make_shared<spdlog::sinks::stderr_color_sink_mt>();
   auto logger = std::make_shared<spdlog::async_logger>("perch", sink, pool,
                                                        spdlog::async_overflow_policy::overrun_oldest);

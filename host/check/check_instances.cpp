@@ -4,6 +4,7 @@
 #include <memory>
 #include <thread>
 
+#include "base/joinable_thread.hpp"
 #include "check/plugin_life.hpp"
 
 namespace perch::check {
@@ -39,9 +40,11 @@ void run_side_by_side(Stage& stage, int count) {
         stage, *tables, "instance " + std::to_string(i) + " of " + std::to_string(count) + " at once"));
   }
   std::atomic<bool> is_last_commit_made = false;
-  std::vector<std::thread> drivers;
-  for (const auto& life : lives) {
-    drivers.emplace_back([&, one = life.get()] { live(*one, tables->reads(), is_last_commit_made); });
+  std::vector<JoinableThread> drivers(lives.size());
+  for (std::size_t i = 0; i < lives.size(); ++i) {
+    const auto started = drivers[i].start(
+        "driver", [&, one = lives[i].get()] { live(*one, tables->reads(), is_last_commit_made); });
+    if (!started) stage.report_failure("several instances at once", started.error());
   }
   for (int commit = 0; commit < commits && !stage.context().is_time_over(); ++commit) {
     tables->change(stage.options().rows / 20 + 1);
@@ -50,7 +53,7 @@ void run_side_by_side(Stage& stage, int count) {
   }
   is_last_commit_made = true;
   tables->reads().wake_sleepers();
-  for (std::thread& driver : drivers) driver.join();
+  for (JoinableThread& driver : drivers) driver.join();
 }
 
 }  // namespace

@@ -86,8 +86,7 @@ void PluginLife::join() {
     changed_.notify_all();
   }
   stage_.report().now(name_, "the end of its thread (thread-local destructors)");
-  while (thread_.is_joinable() && !thread_.join_within(std::chrono::seconds(1))) {
-  }  // for ever, if need be: the parent has a deadline
+  thread_.join();  // for ever, if need be: the parent has a deadline
   stage_.report().now(name_, "");
 }
 

@@ -58,8 +58,9 @@ Outcome<void> ConnectedHost::attach(const std::string& name, Deadline deadline) 
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  watcher_ = std::thread([this] { watch(); });
+  const auto watching = watcher_.start("perch-watch", [this] { watch(); });
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  if (!watching) return end_with(watching.error());
   return {};
 }
 
@@ -74,7 +75,7 @@ Outcome<void> ConnectedHost::take_tables(const Json& listed) {
 }
 
 ConnectedHost::~ConnectedHost() {
-  if (!watcher_.joinable()) return;
+  if (!watcher_.is_joinable()) return;
   const std::uint64_t one = 1;
   [[maybe_unused]] const ssize_t written = ::write(stop_.get(), &one, sizeof one);  // an eventfd takes it
   watcher_.join();
@@ -82,7 +83,6 @@ ConnectedHost::~ConnectedHost() {
 
 /// Until this ends or the host does.
 void ConnectedHost::watch() {
-  pthread_setname_np(pthread_self(), "perch-watch");
   constexpr auto without_end = std::chrono::hours(24 * 365 * 100);
   for (;;) {
     const auto notified = client_.next_notification(Clock::now() + without_end, stop_.get());

@@ -8,9 +8,9 @@
 #include <mutex>
 #include <optional>
 #include <string>
-#include <thread>
 #include <vector>
 
+#include "base/joinable_thread.hpp"
 #include "base/unique_fd.hpp"
 #include "client/client.hpp"
 #include "client/outcome.hpp"
@@ -83,7 +83,7 @@ class ConnectedHost {
   std::unique_ptr<tree::ReadSide> reads_;  // behind what it reads
   // Release by the watcher, acquire by who asks: nothing else depends on it.
   std::atomic<bool> ended_{false};
-  std::thread watcher_;
+  JoinableThread watcher_;
 
   std::mutex mutex_;  // guards what follows
   std::deque<Pin> pins_;

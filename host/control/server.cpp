@@ -1,17 +1,16 @@
 #include "control/server.hpp"
 
 #include <poll.h>
-#include <pthread.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cstring>
 #include <optional>
-#include <thread>
 #include <vector>
 
 #include "base/assert.hpp"
+#include "base/joinable_thread.hpp"
 #include "base/listening_socket.hpp"
 #include "base/log.hpp"
 #include "base/units.hpp"
@@ -56,7 +55,7 @@ struct Server::Parts {
   ListeningSocket listener;
   std::shared_ptr<Mailbox> mailbox;
   std::atomic<bool> stopping{false};
-  std::thread thread;
+  JoinableThread thread;
 
   std::vector<std::unique_ptr<Connection>> connections;
   std::vector<pollfd> descriptors;  // mailbox, listener, the connections in their order, ended processes
@@ -90,17 +89,14 @@ Result<void> Server::open() {
   return {};
 }
 
-void Server::start() {
-  PERCH_ASSERT(parts_->listener && !parts_->thread.joinable(), "the server is opened, then started once");
+Result<void> Server::start() {
+  PERCH_ASSERT(parts_->listener && !parts_->thread.is_joinable(), "the server is opened, then started once");
   parts_->stopping.store(false, std::memory_order_relaxed);  // the thread is made after it
-  parts_->thread = std::thread([parts = parts_.get()] {
-    ::pthread_setname_np(::pthread_self(), "perch-control");
-    parts->run();
-  });
+  return parts_->thread.start("perch-control", [parts = parts_.get()] { parts->run(); });
 }
 
 void Server::stop() {
-  if (parts_->thread.joinable()) {
+  if (parts_->thread.is_joinable()) {
     // release, with run's acquire: the wake that follows is seen by the thread's clear() or leaves the
     // descriptor readable, so the thread looks at the flag once more either way.
     parts_->stopping.store(true, std::memory_order_release);

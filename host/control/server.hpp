@@ -74,7 +74,7 @@ class Server {
   /// an error. Who connects waits for its greeting until start.
   Result<void> open();
   /// Once, after open: answers.
-  void start();
+  Result<void> start();
   /// Requests under way are answered with an error. Removes the socket file. Nothing if never opened.
   void stop();
 

@@ -57,7 +57,8 @@ std::uint32_t Ingest::Parts::free_slot(const Sources& taken) const {
   return slot;
 }
 
-/// Opened and not yet started. A listener goes on with the socket of the one that it takes the place of.
+/// Opened, with their threads, and not yet started. A listener goes on with the socket of the one that it
+/// takes the place of.
 Result<Ingest::Parts::Sources> Ingest::Parts::make_sources(const std::vector<SourceSpec>& specs,
                                                            const tables::Catalog& tables, const Sources& kept,
                                                            const Sources& removed) {
@@ -103,11 +104,11 @@ Result<void> Ingest::start() {
   if (auto opened = parts_->rejects.open(); !opened) return opened;
   auto made = parts_->make_sources(parts_->spec.sources, parts_->catalog, {}, {});
   if (!made) return fail(std::move(made.error()));
+  if (auto started = parts_->writer.start(inputs_of(*made)); !started) return started;
   {
     const std::lock_guard lock(parts_->mutex);
     parts_->sources = *made;
   }
-  parts_->writer.start(inputs_of(*made));
   for (const auto& source : *made) source->start();
   return {};
 }

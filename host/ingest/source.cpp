@@ -1,7 +1,5 @@
 #include "ingest/source.hpp"
 
-#include <pthread.h>
-
 #include <utility>
 
 #include "base/assert.hpp"
@@ -58,6 +56,8 @@ Result<std::shared_ptr<Source>> Source::make(const SourceSpec& spec, const table
   auto source =
       std::make_shared<Source>(spec, std::move(*mapping), slot, rejects, consumer, std::move(socket));
   if (auto opened = source->loop_->open(); !opened) return named(std::move(opened.error()));
+  const auto made = source->thread_.start("src:" + spec.name, [self = source.get()] { self->run(); });
+  if (!made) return named(made.error());
   return source;
 }
 
@@ -69,7 +69,10 @@ Source::Source(const SourceSpec& spec, rows::Mapping mapping, std::uint32_t slot
       intake_(*input_, format_, rejects, consumer, stop_),
       loop_(make_input_loop(spec_, std::move(socket))) {}
 
-Source::~Source() { PERCH_ASSERT(!thread_.joinable(), "a source destroyed while its thread runs"); }
+Source::~Source() {
+  PERCH_ASSERT(!is_started_ || !thread_.is_joinable(), "a source destroyed while its thread runs");
+  join();
+}
 
 bool Source::listens_like(const SourceSpec& other) const noexcept {
   const bool listens = spec_.type == SourceType::tcp || spec_.type == SourceType::unix_socket;
@@ -77,8 +80,8 @@ bool Source::listens_like(const SourceSpec& other) const noexcept {
 }
 
 void Source::start() {
-  thread_ = std::thread([this] { run(); });
-  ::pthread_setname_np(thread_.native_handle(), ("src:" + spec_.name).substr(0, 15).c_str());
+  is_started_ = true;
+  go_.release();
 }
 
 void Source::request_stop() {
@@ -87,10 +90,13 @@ void Source::request_stop() {
 }
 
 void Source::join() {
-  if (thread_.joinable()) thread_.join();
+  if (!is_started_ && thread_.is_joinable()) go_.release();
+  thread_.join();
 }
 
 void Source::run() {
+  go_.acquire();
+  if (!is_started_) return;  // dropped before it began
   loop_->run(intake_);
   input_->end();
 }

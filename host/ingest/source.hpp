@@ -3,9 +3,10 @@
 
 #include <cstdint>
 #include <memory>
+#include <semaphore>
 #include <string>
-#include <thread>
 
+#include "base/joinable_thread.hpp"
 #include "base/result.hpp"
 #include "ingest/ingest.hpp"
 #include "ingest/input_loop.hpp"
@@ -19,13 +20,14 @@ namespace perch::ingest {
 class Source {
  public:
   /// Its place among the positions of a commit, for as long as it lives. `rejects` and `consumer` outlive it.
-  /// `socket`: of the source that this one takes the place of; may be empty. Errors name the source.
+  /// `socket`: of the source that this one takes the place of; may be empty. The source is open, and its
+  /// thread made, which waits for start: nothing can fail from there on. Errors name the source.
   static Result<std::shared_ptr<Source>> make(const SourceSpec& spec, const tables::Catalog& catalog,
                                               std::uint32_t slot, rows::RejectLog& rejects,
                                               rows::RowConsumer& consumer, ListeningSocket socket = {});
   Source(const SourceSpec& spec, rows::Mapping mapping, std::uint32_t slot, rows::RejectLog& rejects,
          rows::RowConsumer& consumer, ListeningSocket socket);
-  ~Source();
+  ~Source();  ///< joined before, if it was started
 
   void start();
   /// Wakes it where it waits; it ends without taking more. Rows it has taken are queued as far as there is
@@ -50,7 +52,9 @@ class Source {
   const std::shared_ptr<WriterInput> input_;
   RowIntake intake_;
   std::unique_ptr<InputLoop> loop_;
-  std::thread thread_;
+  JoinableThread thread_;
+  std::binary_semaphore go_{0};  // the thread's turn: to begin, or to end when it was not started
+  bool is_started_ = false;      // written before go_ is released, read by the thread after it
 };
 
 const char* to_string(SourceType type) noexcept;

@@ -1,6 +1,5 @@
 #include "ingest/writer_loop.hpp"
 
-#include <pthread.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -37,13 +36,12 @@ WriterLoop::WriterLoop(tree::Store& store, const tables::Catalog& catalog, const
             CommitSchedule(spec.commit_max_rows, spec.commit_max_delay, Clock::now())} {}
 
 WriterLoop::~WriterLoop() {
-  PERCH_ASSERT(!thread_.joinable(), "the writer loop destroyed while its thread runs");
+  PERCH_ASSERT(!thread_.is_joinable(), "the writer loop destroyed while its thread runs");
 }
 
-void WriterLoop::start(const Inputs& inputs) {
+Result<void> WriterLoop::start(const Inputs& inputs) {
   set_inputs(inputs);
-  thread_ = std::thread([this] { run(); });
-  ::pthread_setname_np(thread_.native_handle(), "perch-writer");
+  return thread_.start("perch-writer", [this] { run(); });
 }
 
 void WriterLoop::change(const std::function<void()>& change) {
@@ -92,7 +90,7 @@ void WriterLoop::set_commit_policy(std::uint32_t max_rows, std::chrono::nanoseco
 void WriterLoop::stop() {
   stopping_.store(true, std::memory_order_seq_cst);  // seq_cst: work of the bell (Doorbell, invariant 1)
   bell_.ring();
-  if (thread_.joinable()) thread_.join();
+  thread_.join();
 }
 
 void WriterLoop::batch_queued() {

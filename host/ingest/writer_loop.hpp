@@ -10,10 +10,10 @@
 #include <mutex>
 #include <span>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "base/duration_histogram.hpp"
+#include "base/joinable_thread.hpp"
 #include "base/rate_limit.hpp"
 #include "ingest/commit_schedule.hpp"
 #include "ingest/doorbell.hpp"
@@ -51,7 +51,7 @@ class WriterLoop : public rows::RowConsumer {
              WhoRetains who_retains = {});
   ~WriterLoop() override;
 
-  void start(const Inputs& inputs);
+  Result<void> start(const Inputs& inputs);
   /// Runs `change` in the writer's role: between two rows, with no other thread in it.
   void change(const std::function<void()>& change);
   /// In that role: a table from the next commit on, and the inputs whose rows are taken from now on. Those
@@ -125,7 +125,7 @@ class WriterLoop : public rows::RowConsumer {
   // Constant after start
   tree::Store& store_;
   const WhoRetains who_retains_;  // may be empty
-  std::thread thread_;
+  JoinableThread thread_;
 
   std::mutex role_mutex_;  // who holds it has the role
   RoleState role_;

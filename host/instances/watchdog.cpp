@@ -1,7 +1,5 @@
 #include "instances/watchdog.hpp"
 
-#include <pthread.h>
-
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
@@ -32,15 +30,12 @@ Watchdog::Watchdog(WatchdogSpec spec, EventHub& events, std::function<std::vecto
 
 Watchdog::~Watchdog() { stop(); }
 
-void Watchdog::start() {
-  thread_ = std::thread([this] {
-    pthread_setname_np(pthread_self(), "watchdog");
-    run();
-  });
+Result<void> Watchdog::start() {
+  return thread_.start("watchdog", [this] { run(); });
 }
 
 void Watchdog::stop() {
-  if (!thread_.joinable()) return;
+  if (!thread_.is_joinable()) return;
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;

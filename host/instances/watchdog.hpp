@@ -8,9 +8,10 @@
 #include <memory>
 #include <mutex>
 #include <string>
-#include <thread>
 #include <vector>
 
+#include "base/joinable_thread.hpp"
+#include "base/result.hpp"
 #include "instances/event_hub.hpp"
 #include "instances/live_stats.hpp"
 #include "instances/pinned_versions.hpp"
@@ -38,7 +39,7 @@ class Watchdog {
            std::function<void(const std::vector<PinnedVersion>&)> enforce = {});
   ~Watchdog();
 
-  void start();
+  Result<void> start();
   void stop();
   /// An instance, for as long as anybody else keeps its stats.
   void watch(const std::string& reader, std::uint64_t generation, const std::shared_ptr<LiveStats>& stats);
@@ -72,7 +73,7 @@ class Watchdog {
   const std::function<std::vector<PinHolder>()> pins_;
   const std::function<std::vector<tree::RetainedVersion>()> retained_;
   const std::function<void(const std::vector<PinnedVersion>&)> enforce_;
-  std::thread thread_;
+  JoinableThread thread_;
 
   std::vector<Retaining> retaining_;  // reported, and still so; the watchdog's thread
 

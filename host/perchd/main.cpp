@@ -2,6 +2,7 @@
 //
 // Exit statuses: 0 stopped as asked, 1 could not start, or a reader could not be stopped, 2 bad options or
 // config, 130 cut short by a second Ctrl-C.
+#include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -50,6 +51,15 @@ void prepare_signals() {
   ::signal(SIGPIPE, SIG_IGN);  // a peer that went away is an error of write, not the end of the host
   const sigset_t set = stop_signals();
   ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
+}
+
+/// Else the host's own files would take these numbers, and what is written to the output, here and in
+/// workers, would be written into them.
+void open_missing_standard_descriptors() {
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd) {
+    // The lowest number that is free is `fd`: all below it are open.
+    if (::fcntl(fd, F_GETFD) < 0) static_cast<void>(::open("/dev/null", O_RDWR));
+  }
 }
 
 void reload(RunningHost& host) {
@@ -180,6 +190,7 @@ int check(const Options& options, const Config& config) {
 }
 
 int main(int argc, char** argv) {
+  open_missing_standard_descriptors();
   prepare_signals();
   Options options;
   CLI::App app("perchd: takes in a stream, keeps it in a live tree, and runs readers on it");

@@ -99,8 +99,7 @@ Result<void> RunningHost::start_parts() {
   }
   if (auto started = readers_->start(); !started) return started;
   if (auto started = ingest_->start(); !started) return started;
-  server_->start();
-  return {};
+  return server_->start();
 }
 
 void RunningHost::log_started() const {
@@ -141,12 +140,12 @@ bool RunningHost::finished() {
 }
 
 void RunningHost::reload(std::function<void(Result<control::ReloadReport>)> done) {
+  Error refused{ErrorKind::refused, "a reload is under way, or the host stops: try again", {}};
   {
     const std::lock_guard lock(reload_mutex_);
     if (running_ && !is_reloading_) {
-      if (reload_thread_.joinable()) reload_thread_.join();  // it is over
-      is_reloading_ = true;
-      reload_thread_ = std::thread([this, done = std::move(done)] {
+      reload_thread_.join();  // the last one's, which is over
+      auto started = reload_thread_.start("reload", [this, done] {
         auto report = reload_now();
         {
           const std::lock_guard ended(reload_mutex_);
@@ -154,10 +153,13 @@ void RunningHost::reload(std::function<void(Result<control::ReloadReport>)> done
         }
         done(std::move(report));
       });
-      return;
+      is_reloading_ = started.has_value();  // its thread waits for the mutex before it says otherwise
+      if (started) return;
+      refused = std::move(started.error());
+      refused.message += "; nothing was changed";
     }
   }
-  done(fail(ErrorKind::refused, "a reload is under way, or the host stops: try again"));
+  done(fail(std::move(refused)));
 }
 
 Result<control::ReloadReport> RunningHost::reload_now() {
@@ -215,7 +217,7 @@ HostSummary RunningHost::stop() {
     const std::lock_guard lock(reload_mutex_);
     running_ = false;  // no reload begins any more
   }
-  if (reload_thread_.joinable()) reload_thread_.join();
+  reload_thread_.join();
   server_->stop();
   ingest_->stop();
   readers_->catch_up();  // else one with a long interval would sleep through the last commit

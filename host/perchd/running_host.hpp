@@ -7,9 +7,9 @@
 #include <memory>
 #include <mutex>
 #include <string>
-#include <thread>
 #include <vector>
 
+#include "base/joinable_thread.hpp"
 #include "base/result.hpp"
 #include "config/config.hpp"
 #include "control/server.hpp"
@@ -72,7 +72,7 @@ class RunningHost {
   bool running_ = false;
 
   std::mutex reload_mutex_;  // guards what follows
-  std::thread reload_thread_;
+  JoinableThread reload_thread_;
   bool is_reloading_ = false;
 
   std::uint64_t progress_ = 0;  ///< sum of the readers' versions when it last changed, and when that was

@@ -8,9 +8,9 @@
 #include <deque>
 #include <future>
 #include <mutex>
-#include <thread>
 
 #include "base/assert.hpp"
+#include "base/joinable_thread.hpp"
 #include "base/log.hpp"
 #include "base/unique_fd.hpp"
 #include "containment/crash_signals.hpp"
@@ -88,7 +88,8 @@ struct ReaderManager::Parts {
   std::vector<instances::PinHolder> pins() const;
   void enforce(const std::vector<instances::PinnedVersion>& versions) const;
   std::deque<Request> take_requests();
-  void run(DisabledReaders disabled, std::promise<void> settled);
+  void accept_requests(bool accept);
+  void run(DisabledReaders disabled, std::promise<void>& settled);
   std::optional<InstanceChange> take_instances();
   void look_at_folder(FolderReaders& readers, SteadyTime now);
   void wait(std::optional<SteadyTime> until);
@@ -102,7 +103,7 @@ struct ReaderManager::Parts {
   instances::Watchdog watchdog;                 // behind what it looks at
   instances::ReaderProcesses* const processes;  // null: none
   std::optional<plugin::PluginFolder> folder;   // the manager thread's, once it runs
-  std::thread thread;
+  JoinableThread thread;
   std::atomic<bool> left_threads{false};
   // Relaxed: it carries nothing with it. The manager thread looks at it after each wake; going through the
   // eventfd's lock in the kernel, a wake is seen after the store that was made before it.
@@ -181,8 +182,12 @@ void ReaderManager::Parts::wait(std::optional<SteadyTime> until) {
   static_cast<void>(::read(wake_fd.get(), &wakes, sizeof wakes));
 }
 
-void ReaderManager::Parts::run(DisabledReaders disabled, std::promise<void> settled) {
-  pthread_setname_np(pthread_self(), "readers");
+void ReaderManager::Parts::accept_requests(bool accept) {
+  const std::lock_guard lock(mutex);
+  accepts_requests = accept;
+}
+
+void ReaderManager::Parts::run(DisabledReaders disabled, std::promise<void>& settled) {
   ThreadSupply threads;  // outlives what it has started
   threads.make_ready();
   Lifecycle lifecycle(
@@ -223,7 +228,7 @@ ReaderManager::ReaderManager(ReadersSpec spec, const tables::Catalog& catalog, t
 ReaderManager::~ReaderManager() { stop(); }
 
 Result<void> ReaderManager::start() {
-  PERCH_ASSERT(!parts_->thread.joinable(), "the manager is started once");
+  PERCH_ASSERT(!parts_->thread.is_joinable(), "the manager is started once");
   if (!parts_->wake_fd) return fail("no eventfd for the reader manager");
   if (auto prepared = prepare_private_folder(parts_->spec.private_folder); !prepared) return prepared;
   if (!parts_->spec.folder.empty()) {
@@ -236,26 +241,24 @@ Result<void> ReaderManager::start() {
   containment::install_interposed_libc();
   containment::install_crash_signals();
   containment::set_blame_file(parts_->spec.blame_file.string());
-  {
-    const std::lock_guard lock(parts_->mutex);
-    parts_->accepts_requests = true;
+  if (auto started = parts_->watchdog.start(); !started) return started;
+  const auto settled = std::make_shared<std::promise<void>>();
+  auto have_settled = settled->get_future();
+  parts_->accept_requests(true);
+  auto started = parts_->thread.start(
+      "readers", [this, list = std::move(*disabled), settled] { parts_->run(list, *settled); });
+  if (!started) {
+    parts_->accept_requests(false);
+    parts_->watchdog.stop();
+    return started;
   }
-  parts_->watchdog.start();
-  std::promise<void> settled;
-  auto have_settled = settled.get_future();
-  parts_->thread = std::thread([this, list = std::move(*disabled), promise = std::move(settled)]() mutable {
-    parts_->run(std::move(list), std::move(promise));
-  });
   have_settled.wait();
   return {};
 }
 
 void ReaderManager::stop() {
-  if (!parts_->thread.joinable()) return;
-  {
-    const std::lock_guard lock(parts_->mutex);
-    parts_->accepts_requests = false;
-  }
+  if (!parts_->thread.is_joinable()) return;
+  parts_->accept_requests(false);
   parts_->wake();
   parts_->thread.join();
   parts_->watchdog.stop();

@@ -72,6 +72,8 @@ Result<std::unique_ptr<Arena>> Arena::create(std::uint64_t bytes, CommitMemory c
   std::unique_ptr<Arena> arena(new Arena(std::move(fd), static_cast<std::byte*>(writable),
                                          static_cast<const std::byte*>(readable), bytes,
                                          std::move(commit_memory), huge_pages));
+  if (auto started = arena->helper_.start("arena", [a = arena.get()] { a->help(); }); !started)
+    return fail(started.error());
   if (const int error = arena->commit_first(std::min(bytes, step_bytes_min)); error != 0) {
     return fail(ErrorKind::exhausted, "there is no memory for the arena's first " +
                                           format_size(step_bytes_min) + ": " + std::strerror(error));
@@ -89,9 +91,7 @@ Arena::Arena(UniqueFd fd, std::byte* writable, const std::byte* readable, std::u
       readable_(readable),
       bytes_(bytes),
       commit_memory_(std::move(commit_memory)),
-      huge_pages_(writable, huge_pages) {
-  helper_ = std::thread([this] { help(); });
-}
+      huge_pages_(writable, huge_pages) {}
 
 Arena::~Arena() {
   {

@@ -16,8 +16,8 @@
 #include <functional>
 #include <memory>
 #include <mutex>
-#include <thread>
 
+#include "base/joinable_thread.hpp"
 #include "base/result.hpp"
 #include "base/unique_fd.hpp"
 #include "tree/format.hpp"
@@ -85,7 +85,7 @@ class Arena {
   std::condition_variable work_came_;
   std::uint64_t wanted_ = 0;
   bool stopping_ = false;
-  std::thread helper_;
+  JoinableThread helper_;
 };
 
 }  // namespace perch::tree

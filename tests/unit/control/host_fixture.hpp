@@ -126,7 +126,7 @@ class SmallHost {
         Host{"test", "9.8.7", unix_now_ns(), catalog, *store, *ingest, readers, events}, spec);
     const auto opened = server->open();
     REQUIRE_MESSAGE(opened.has_value(), opened.error().message);
-    server->start();
+    REQUIRE(server->start());
   }
   ~SmallHost() {
     server->stop();

@@ -11,6 +11,7 @@
 
 #include "base/unique_fd.hpp"
 #include "unit/ingest/ingest_fixture.hpp"
+#include "unit/no_threads.hpp"
 
 using namespace perch;
 using namespace perch::ingest;
@@ -152,6 +153,48 @@ TEST_CASE("a change that cannot be made changes nothing") {
   const UniqueFd socket = connect(host.folder / "a.sock");
   send_rows(socket, 0, 3);
   REQUIRE(eventually([&] { return ingest.commits().rows == rows_each; }));
+}
+
+TEST_CASE("a change whose sources get no thread changes nothing, and can be made later") {
+  Host host;
+  host.spec.sources.push_back(listener(host, "a", "numbers"));
+  Ingest& ingest = host.start();
+  IngestChange change = change_of(host);
+  change.add_tables = *host.catalog.make_more({numbers_table("more")});
+  change.add_sources = {listener(host, "b", "more")};
+  change.remove_sources = {"a"};
+  {
+    const NoThreads none;
+    const auto changed = ingest.change(change);
+    REQUIRE_FALSE(changed);
+    CHECK(has(changed.error().message, "source b: no thread src:b: Resource temporarily unavailable"));
+  }
+  CHECK(host.catalog.tables().size() == 1);
+  REQUIRE(ingest.sources().size() == 1);
+  CHECK_FALSE(std::filesystem::exists(host.folder / "b.sock"));
+  {
+    const UniqueFd socket = connect(host.folder / "a.sock");
+    send_rows(socket, 0, 3);
+    REQUIRE(eventually([&] { return ingest.commits().rows == rows_each; }));
+  }
+  const auto changed = ingest.change(change);
+  REQUIRE_MESSAGE(changed, changed.error().message);
+  const UniqueFd socket = connect(host.folder / "b.sock");
+  send_rows(socket, 0, 4);
+  REQUIRE(eventually([&] { return ingest.commits().rows == 2 * rows_each; }));
+}
+
+TEST_CASE("ingest without a thread does not start, and leaves nothing behind") {
+  Host host;
+  host.spec.sources.push_back(listener(host, "a", "numbers"));
+  {
+    const NoThreads none;
+    Ingest ingest(*host.store, host.catalog, host.spec);
+    const auto started = ingest.start();
+    REQUIRE_FALSE(started);
+    CHECK(has(started.error().message, "source a: no thread src:a: "));
+  }
+  CHECK_FALSE(std::filesystem::exists(host.folder / "a.sock"));
 }
 
 TEST_CASE("a listener that changes goes on with its socket") {
