@@ -3,24 +3,22 @@
 // and what it says.
 #pragma once
 
-#include <sys/types.h>
-
 #include <condition_variable>
 #include <cstdint>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
-#include <thread>
-#include <vector>
 
+#include "base/joinable_thread.hpp"
 #include "base/rate_limit.hpp"
 #include "base/unique_fd.hpp"
 #include "instances/host_parts.hpp"
 #include "instances/instance.hpp"
 #include "instances/reader_processes.hpp"
+#include "instances/worker_messages.hpp"
+#include "instances/worker_process.hpp"
 #include "instances/worker_spec.hpp"
-#include "isolation/channel.hpp"
 #include "isolation/sandbox.hpp"
 #include "plugin/plugin_library.hpp"
 
@@ -66,33 +64,36 @@ class WorkerInstance final : public Instance {
   bool is_parked() const noexcept override { return false; }
   void release_parked() override {}
 
-  std::int64_t process() const noexcept override { return pid_; }
+  std::int64_t process() const noexcept override { return process_ ? process_->pid() : 0; }
   /// What its end left behind in the process, in words; "": nothing. Once ended.
   std::string left_behind() const;
 
  private:
   Result<void> spawn();
-  Result<isolation::Message> call(isolation::Json order, std::vector<int> descriptors, Nanoseconds wait,
-                                  const char* what);
-  void post(const char* order);
-  Result<SavedState> state_from(isolation::Message& message);
-  Result<void> give_state(const char* order, const std::optional<SavedState>& state, Nanoseconds wait,
-                          const char* what);
+  orders::Create create_order();
+  Result<says::Answer> call(AnyOrder what, Nanoseconds wait, const char* doing);
+  void post(AnyOrder what);
+  Result<GivenState> give(const SavedState& state);
+  Result<SavedState> state_from(const SaidState& said);
 
   // On listener_:
   void listen();
   void hear(isolation::Message message);
-  void hear_log(const isolation::Json& message);
-  void hear_sandboxed(isolation::Message& message);
+  void heard(says::Answer said);
+  void heard(says::Stats said);
+  void heard(says::Happened said);
+  void heard(says::Sandboxed said);
+  void heard(says::LogLine said);
+  void heard(says::Checkpoint said);
+  void heard(says::Fault said);
+  void heard(says::Ended said);
   void answer_attempts();
-  void keep_checkpoint(isolation::Message& message);
   void look_for_silence(std::chrono::steady_clock::time_point heard);
   void look_at_memory();
   void tell_breach(const std::string& what);
   void kill(const std::string& why);
-  bool has_ended() const;
   void reap();
-  void end(const siginfo_t& how);
+  void end(const WorkerProcess::End& end);
 
   const Spec spec_;
   const WorkersSpec workers_;
@@ -105,11 +106,8 @@ class WorkerInstance final : public Instance {
   const Nanoseconds checkpoint_every_;
   const Nanoseconds callback_deadline_;
 
-  // Constant after create.
-  pid_t pid_ = 0;
-  UniqueFd pidfd_;
-  std::optional<isolation::Channel> channel_;
-  std::thread listener_;
+  std::unique_ptr<WorkerProcess> process_;  // constant after create; null: it could not be started
+  JoinableThread listener_;
 
   // Of the listener.
   RateLimit message_limit_{20'000, 40'000};
@@ -122,10 +120,9 @@ class WorkerInstance final : public Instance {
   mutable std::mutex mutex_;  // guards what follows
   std::condition_variable answered_;
   ReaderProcesses::Attachment attachment_;
-  UniqueFd arena_, slot_page_;         // until the process has them
-  std::uint64_t ticket_ = 0;           // of the last order
-  std::uint64_t answered_ticket_ = 0;  // of the last answer
-  isolation::Message answer_;
+  UniqueFd arena_, slot_page_;          // until the process has them
+  std::uint64_t ticket_ = 0;            // of the last order
+  std::optional<says::Answer> answer_;  // to that one
   std::optional<SavedState> checkpoint_;
   std::optional<Error> fault_;
   std::string killed_for_;  // why it was killed

@@ -1,6 +1,5 @@
 #include "worker/worker.hpp"
 
-#include <pthread.h>
 #include <spdlog/async.h>
 #include <spdlog/sinks/base_sink.h>
 #include <sys/resource.h>
@@ -10,8 +9,8 @@
 #include <condition_variable>
 #include <memory>
 #include <mutex>
-#include <thread>
 
+#include "base/joinable_thread.hpp"
 #include "base/log.hpp"
 #include "containment/crash_signals.hpp"
 #include "instances/event_hub.hpp"
@@ -28,6 +27,10 @@
 namespace perch::worker {
 namespace {
 
+namespace orders = instances::orders;
+namespace says = instances::says;
+using instances::Order;
+using instances::send;
 using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
 
@@ -43,9 +46,8 @@ class ChannelSink : public spdlog::sinks::base_sink<std::mutex> {
 
  protected:
   void sink_it_(const spdlog::details::log_msg& message) override {
-    channel_.send({{"say", "log"},
-                   {"level", static_cast<int>(message.level)},
-                   {"text", std::string(message.payload.data(), message.payload.size())}});
+    send(channel_, says::LogLine{static_cast<int>(message.level),
+                                 std::string(message.payload.data(), message.payload.size())});
   }
   void flush_() override {}
 
@@ -60,14 +62,22 @@ class Worker {
   int run();
 
  private:
-  Result<void> set_up(isolation::Message& setup);
-  Result<void> go_into_sandbox(const isolation::Json& setup);
-  Result<void> load(const isolation::Json& setup);
-  bool obey(isolation::Message& order);
-  void answer(const isolation::Json& order, const Result<void>& done);
-  void answer_with_state(const isolation::Json& order, const Result<instances::SavedState>& state);
-  Result<void> begin(isolation::Message& order, bool is_rehearsal);
-  isolation::Json state_message(const instances::SavedState& state, const char* say) const;
+  std::optional<Order> first_order();
+  Result<void> set_up(orders::Create& setup);
+  Result<void> start_log(const std::string& level);
+  Result<void> go_into_sandbox(const orders::Create& setup);
+  Result<void> load(const orders::Create& setup);
+  void obey(orders::Begin& what, const Order& order);
+  void obey(orders::Rehearse& what, const Order& order);
+  void obey(orders::Suspend& what, const Order& order);
+  void obey(orders::Resume& what, const Order& order);
+  void obey(orders::Hold& what, const Order& order);
+  void obey(orders::CatchUp& what, const Order& order);
+  void obey(orders::DropCheckpoint& what, const Order& order);
+  void obey(orders::Create&, const Order&) {}  // set_up's
+  void obey(orders::End&, const Order&) {}     // end's
+  void answer(const Order& order, const Result<void>& done, instances::SaidState state = {});
+  Result<instances::SavedState> take(const instances::GivenState& given);
   int end();
 
   void tell();
@@ -92,7 +102,7 @@ class Worker {
   nanoseconds deadline_{0};
   std::shared_ptr<instances::Subscription> said_;
 
-  std::thread teller_;
+  JoinableThread teller_;
   bool told_fault_ = false;                             // the teller's
   std::mutex mutex_;                                    // guards what follows
   std::shared_ptr<instances::ReaderInstance> told_of_;  // instance_, once it is there
@@ -102,171 +112,167 @@ class Worker {
   bool stopping_ = false;
 };
 
-std::int64_t number_in(const isolation::Json& json, const char* name) {
-  return json.value(name, std::int64_t{0});
-}
-
 /// The plugin's own copy, too.
-isolation::SandboxLimits limits_from(const isolation::Json& setup) {
-  const isolation::Json& wanted = setup.at("sandbox");
-  isolation::SandboxLimits limits;
-  const auto add = [&wanted](const char* name, std::vector<std::filesystem::path>& paths) {
-    for (const auto& path : wanted.value(name, std::vector<std::string>{})) paths.emplace_back(path);
-  };
-  add("read", limits.read);
-  add("write", limits.write);
-  limits.read.emplace_back(setup.at("copy").get<std::string>());
-  limits.memory_bytes = wanted.value("memory_bytes", std::uint64_t{0});
-  limits.cpu_s = number_in(wanted, "cpu_s");
-  limits.files = wanted.value("files", std::uint64_t{64});
+isolation::SandboxLimits limits_from(const orders::Create& setup) {
+  const instances::SandboxSpec& wanted = setup.sandbox;
+  isolation::SandboxLimits limits{wanted.read, wanted.write, wanted.memory_bytes, wanted.cpu.count(),
+                                  wanted.files};
+  limits.read.push_back(setup.copy);
   return limits;
 }
 
-int Worker::run() {
+/// What the host gets of a state.
+Result<instances::SaidState> said_of(const instances::SavedState& state) {
+  auto bytes = isolation::to_descriptor(*state.bytes);
+  if (!bytes) return fail(bytes.error());
+  return instances::SaidState{state.version, state.snapshot ? state.snapshot.word() : 0, std::move(*bytes)};
+}
+
+std::optional<Order> Worker::first_order() {
   isolation::Message message;
-  if (channel_.receive(message, std::chrono::seconds(10)) != isolation::Channel::Received::message) return 1;
-  if (auto ready = set_up(message); !ready) {
-    answer(message.body, ready);
+  if (channel_.receive(message, std::chrono::seconds(10)) != isolation::Channel::Received::message) return {};
+  auto order = instances::order_from(std::move(message));
+  return order && std::holds_alternative<orders::Create>(order->what) ? std::move(order) : std::nullopt;
+}
+
+int Worker::run() {
+  auto first = first_order();
+  if (!first) return 1;
+  auto& setup = std::get<orders::Create>(first->what);
+  if (auto ready = set_up(setup); !ready) {
+    answer(*first, ready);
     return 1;
   }
-  auto created = load(message.body);
+  auto created = load(setup);
   if (created) created = instance_->create(deadline_);
-  answer(message.body, created);
+  answer(*first, created);
   for (;;) {
+    isolation::Message message;
     const auto received = channel_.receive(message, std::chrono::hours(1));
     if (received == isolation::Channel::Received::ended) return 1;  // the host is gone
     if (received == isolation::Channel::Received::nothing) continue;
-    if (!obey(message)) return end();
+    auto order = instances::order_from(std::move(message));
+    if (!order) continue;
+    if (!instance_ || std::holds_alternative<orders::End>(order->what)) return end();
+    std::visit([&](auto& what) { obey(what, *order); }, order->what);
   }
 }
 
 /// From here on this process can do what a reader may, and no more.
-Result<void> Worker::go_into_sandbox(const isolation::Json& setup) {
-  const isolation::Json wanted = setup.value("sandbox", isolation::Json::object());
-  if (!wanted.value("is_on", true)) return {};
+Result<void> Worker::go_into_sandbox(const orders::Create& setup) {
+  if (!setup.sandbox.is_on) return {};
   auto sandbox = enter_sandbox(limits_from(setup));
   if (!sandbox) return fail(sandbox.error());
-  isolation::Json message{{"say", "sandboxed"}, {"lacks", sandbox->lacks}};
-  if (!sandbox->attempts) {
-    channel_.send(message);
-  } else {
-    channel_.send(message, {sandbox->attempts.get()});
-  }
+  send(channel_, says::Sandboxed{std::move(sandbox->lacks), std::move(sandbox->attempts)});
   return {};
 }
 
-Result<void> Worker::set_up(isolation::Message& setup) {
-  const isolation::Json& wanted = setup.body;
-  if (setup.descriptors.size() != 2) return fail("the host gave no descriptors for its tree");
-  auto arena = tree::MappedArena::map(setup.descriptors[0].get(), setup.descriptors[1].get());
-  if (!arena) return fail(arena.error());
-  arena_.emplace(std::move(*arena));
-  setup.descriptors.clear();  // mapped: nothing else is done with them
-  // Before the first thread: the rules hold for those that come after.
-  if (auto in = go_into_sandbox(wanted); !in) return in;
-  log_pool_ = std::make_shared<spdlog::details::thread_pool>(log_lines_max, 1);
+Result<void> Worker::start_log(const std::string& level) {
+  auto pool = log::make_pool(log_lines_max);
+  if (!pool) return fail(pool.error());
+  log_pool_ = std::move(*pool);
   auto logger =
       std::make_shared<spdlog::async_logger>("worker", std::make_shared<ChannelSink>(channel_), log_pool_,
                                              spdlog::async_overflow_policy::overrun_oldest);
   spdlog::set_default_logger(logger);
-  static_cast<void>(log::set_level(wanted.value("log_level", "info")));
+  static_cast<void>(log::set_level(level));
+  return {};
+}
+
+Result<void> Worker::set_up(orders::Create& setup) {
+  if (!setup.arena || !setup.slot_page) return fail("the host gave no descriptors for its tree");
+  auto arena = tree::MappedArena::map(setup.arena.get(), setup.slot_page.get());
+  if (!arena) return fail(arena.error());
+  arena_.emplace(std::move(*arena));
+  setup.arena.reset();  // mapped: nothing else is done with them
+  setup.slot_page.reset();
+  // Before the first thread: the rules hold for those that come after.
+  if (auto in = go_into_sandbox(setup); !in) return in;
+  if (auto started = start_log(setup.log_level); !started) return started;
   reads_ = std::make_unique<tree::ReadSide>(arena_->base(), arena_->slot_page());
-  auto catalog = tables::from_texts(nlohmann::ordered_json(wanted.at("tables")));
+  auto catalog = tables::from_texts(nlohmann::ordered_json(setup.tables));
   if (!catalog) return fail(catalog.error());
   catalog_ = std::move(*catalog);
-  deadline_ = nanoseconds(number_in(wanted, "callback_deadline_ns"));
+  deadline_ = setup.callback_deadline;
   watchdog_ = std::make_unique<instances::Watchdog>(
       instances::WatchdogSpec{deadline_, 0}, events_, [] { return std::vector<instances::PinHolder>(); },
       std::function<std::vector<tree::RetainedVersion>()>());
   said_ = events_.subscribe(events_max, nullptr, [this] { wake_teller(); });
   containment::install_crash_signals();
   threads_.make_ready();
-  watchdog_->start();
-  teller_ = std::thread([this] { tell(); });
-  return {};
+  if (auto started = watchdog_->start(); !started) return started;
+  return teller_.start("teller", [this] { tell(); });
 }
 
-Result<void> Worker::load(const isolation::Json& setup) {
-  const std::filesystem::path copy = setup.at("copy").get<std::string>();
-  auto file = plugin::PluginFile::open_copy(copy);
+Result<void> Worker::load(const orders::Create& setup) {
+  auto file = plugin::PluginFile::open_copy(setup.copy);
   if (!file) return fail(file.error());
-  file->show_as(setup.value("source", ""));
-  auto library = plugin::PluginLibrary::load(*file, copy, setup.value("generation", std::uint64_t{0}),
-                                             plugin::CopyOwner::somebody_else);
+  file->show_as(setup.source);
+  auto library =
+      plugin::PluginLibrary::load(*file, setup.copy, setup.generation, plugin::CopyOwner::somebody_else);
   if (!library) return fail(library.error());
   library_ = std::move(*library);
-  const instances::HostParts host{catalog_,    *reads_,
-                                  events_,     [this] { wake_teller(); },
-                                  catches_up_, nanoseconds(number_in(setup, "checkpoint_ns")),
-                                  *watchdog_,  threads_};
-  instance_ = std::make_shared<instances::ReaderInstance>(host, library_, setup.value("reader", ""),
-                                                          setup.value("config", "{}"));
-  if (setup.value("spin", false)) instance_->spin_for_commits();
+  const instances::HostParts host{catalog_,    *reads_,          events_,    [this] { wake_teller(); },
+                                  catches_up_, setup.checkpoint, *watchdog_, threads_};
+  instance_ = std::make_shared<instances::ReaderInstance>(host, library_, setup.reader, setup.config);
+  if (setup.spin) instance_->spin_for_commits();
   const std::lock_guard lock(mutex_);
   told_of_ = instance_;
   return {};
 }
 
-/// False: it is time to end.
-bool Worker::obey(isolation::Message& message) {
-  const std::string order = message.body.value("order", "");
-  const nanoseconds wait(number_in(message.body, "wait_ns"));
-  if (order == "end" || !instance_) return false;
-  if (order == "begin" || order == "rehearse") {
-    answer(message.body, begin(message, order == "rehearse"));
-  } else if (order == "suspend") {
-    answer_with_state(message.body, instance_->suspend(wait));
-  } else if (order == "resume") {
-    answer(message.body, instance_->resume(deadline_));
-  } else if (order == "hold") {
-    instance_->hold();
-  } else if (order == "catch_up") {
-    catches_up_->store(true, std::memory_order_relaxed);  // see ReaderInstance::catches_up
-    instance_->notice_catch_up();
-  } else if (order == "drop_checkpoint") {
-    instance_->drop_checkpoint();
-  }
-  return true;
-}
-
-Result<void> Worker::begin(isolation::Message& order, bool is_rehearsal) {
-  const nanoseconds wait(number_in(order.body, "wait_ns"));
+void Worker::obey(orders::Begin& what, const Order& order) {
   std::optional<instances::SavedState> from;
-  if (!order.descriptors.empty()) {
-    auto bytes =
-        isolation::from_descriptor(order.descriptors[0].get(), instances::PluginProxy::state_bytes_max);
-    if (!bytes) return fail(bytes.error());
-    from.emplace();
-    from->bytes = std::make_shared<const std::string>(std::move(*bytes));
-    from->state_version = order.body.value("state_version", std::uint32_t{0});
-    from->version = order.body.value("version", tree::Version{0});
-    if (from->version > 0) from->snapshot = reads_->handed_over();
-    const std::lock_guard lock(mutex_);
-    told_checkpoint_ = from->version;
+  if (what.from) {
+    auto taken = take(*what.from);
+    if (!taken) return answer(order, fail(taken.error()));
+    from = std::move(*taken);
   }
-  if (is_rehearsal) return instance_->rehearse(std::move(*from), wait);
-  return instance_->begin(std::move(from), wait);
+  answer(order, instance_->begin(std::move(from), order.wait));
 }
 
-void Worker::answer(const isolation::Json& order, const Result<void>& done) {
-  const isolation::Json ticket = order.value("ticket", isolation::Json(0));
-  if (ticket == 0) return;  // nobody waits for it
-  isolation::Json message{{"say", "answer"}, {"ticket", ticket}};
-  if (!done) message["error"] = isolation::to_json(done.error());
-  channel_.send(message);
+void Worker::obey(orders::Rehearse& what, const Order& order) {
+  auto taken = take(what.state);
+  answer(order, taken ? instance_->rehearse(std::move(*taken), order.wait) : fail(taken.error()));
 }
 
-isolation::Json Worker::state_message(const instances::SavedState& state, const char* say) const {
-  return {{"say", say}, {"version", state.version}, {"word", state.snapshot ? state.snapshot.word() : 0}};
+void Worker::obey(orders::Suspend&, const Order& order) {
+  const auto state = instance_->suspend(order.wait);
+  auto said = state ? said_of(*state) : fail(state.error());
+  if (!said) return answer(order, fail(said.error()));
+  answer(order, {}, std::move(*said));
 }
 
-void Worker::answer_with_state(const isolation::Json& order, const Result<instances::SavedState>& state) {
-  if (!state) return answer(order, fail(state.error()));
-  const auto bytes = isolation::to_descriptor(*state->bytes);
-  if (!bytes) return answer(order, fail(bytes.error()));
-  isolation::Json message = state_message(*state, "answer");
-  message["ticket"] = order.value("ticket", isolation::Json(0));
-  channel_.send(message, {bytes->get()});
+void Worker::obey(orders::Resume&, const Order& order) { answer(order, instance_->resume(deadline_)); }
+
+void Worker::obey(orders::Hold&, const Order&) { instance_->hold(); }
+
+void Worker::obey(orders::CatchUp&, const Order&) {
+  catches_up_->store(true, std::memory_order_relaxed);  // see ReaderInstance::catches_up
+  instance_->notice_catch_up();
+}
+
+void Worker::obey(orders::DropCheckpoint&, const Order&) { instance_->drop_checkpoint(); }
+
+/// The state that the host gives, with the version that it has pinned for this process.
+Result<instances::SavedState> Worker::take(const instances::GivenState& given) {
+  auto bytes = isolation::from_descriptor(given.bytes.get(), instances::PluginProxy::state_bytes_max);
+  if (!bytes) return fail(bytes.error());
+  instances::SavedState state;
+  state.bytes = std::make_shared<const std::string>(std::move(*bytes));
+  state.state_version = given.state_version;
+  state.version = given.version;
+  if (state.version > 0) state.snapshot = reads_->handed_over();
+  const std::lock_guard lock(mutex_);
+  told_checkpoint_ = state.version;
+  return state;
+}
+
+void Worker::answer(const Order& order, const Result<void>& done, instances::SaidState state) {
+  if (order.ticket == 0) return;  // nobody waits for it
+  says::Answer said{order.ticket, std::nullopt, std::move(state)};
+  if (!done) said.error = done.error();
+  send(channel_, std::move(said));
 }
 
 /// Stop, destroy, unload; says what is left behind of it.
@@ -280,7 +286,7 @@ int Worker::end() {
   stop_teller();
   tell_events();
   tell_fault();
-  if (instance_ && has_ended) channel_.send(instances::stats_message(*instance_->stats()));
+  if (instance_ && has_ended) send(channel_, instances::stats_of(*instance_->stats()));
   if (!has_ended) {
     left = "its thread did not end";
   } else if (library_) {
@@ -294,7 +300,7 @@ int Worker::end() {
     }
   }
   spdlog::shutdown();  // what was logged comes first
-  channel_.send({{"say", "ended"}, {"left", left}});
+  send(channel_, says::Ended{left});
   return has_ended ? 0 : 1;
 }
 
@@ -312,11 +318,10 @@ void Worker::stop_teller() {
     stopping_ = true;
     woken_.notify_one();
   }
-  if (teller_.joinable()) teller_.join();
+  teller_.join();
 }
 
 void Worker::tell() {
-  pthread_setname_np(pthread_self(), "teller");
   auto stats_due = std::chrono::steady_clock::now();
   std::unique_lock lock(mutex_);
   while (!stopping_) {
@@ -329,8 +334,7 @@ void Worker::tell() {
       stats_due = std::chrono::steady_clock::now() + tell_every;
       tell_checkpoint();
       const auto instance = told_of();
-      channel_.send(instance ? instances::stats_message(*instance->stats())
-                             : isolation::Json{{"say", "stats"}});
+      send(channel_, instance ? instances::stats_of(*instance->stats()) : says::Stats{});
     }
     lock.lock();
   }
@@ -350,7 +354,7 @@ void Worker::tell_fault() {
   // A thread that is parked is parked in this process, which ends now.
   constexpr std::string_view parked = "; its thread is parked for good";
   if (fault->message.ends_with(parked)) fault->message.resize(fault->message.size() - parked.size());
-  channel_.send({{"say", "fault"}, {"error", isolation::to_json(*fault)}});
+  send(channel_, says::Fault{std::move(*fault)});
 }
 
 void Worker::tell_checkpoint() {
@@ -361,13 +365,12 @@ void Worker::tell_checkpoint() {
     const std::lock_guard lock(mutex_);
     if (std::exchange(told_checkpoint_, checkpoint->version) == checkpoint->version) return;
   }
-  if (const auto bytes = isolation::to_descriptor(*checkpoint->bytes))
-    channel_.send(state_message(*checkpoint, "checkpoint"), {bytes->get()});
+  if (auto said = said_of(*checkpoint)) send(channel_, says::Checkpoint{std::move(*said)});
 }
 
 void Worker::tell_events() {
   std::uint64_t dropped = 0;
-  while (const auto event = said_->take(dropped)) channel_.send(instances::event_message(*event));
+  while (auto event = said_->take(dropped)) send(channel_, says::Happened{std::move(*event)});
   if (dropped > 0) spdlog::warn("{} results were dropped: the host takes them too slowly", dropped);
 }
 

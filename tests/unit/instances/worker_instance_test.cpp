@@ -3,10 +3,14 @@
 #include "instances/worker_instance.hpp"
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
+#include <sys/wait.h>
 
 #include <atomic>
+#include <cerrno>
 
 #include "base/log.hpp"
+#include "unit/no_threads.hpp"
 #include "unit/test_files.hpp"
 #include "unit/test_rows.hpp"
 
@@ -30,7 +34,7 @@ class WorkerHost {
     rows.commit();
   }
 
-  std::unique_ptr<WorkerInstance> run(const std::string& what) {
+  std::unique_ptr<WorkerInstance> make(const std::string& what) {
     auto file = plugin::PluginFile::open(faulty_plugin("summing"));
     REQUIRE(file.has_value());
     auto copy = file->copy_to(folder.path(), ++generation_);
@@ -38,8 +42,12 @@ class WorkerHost {
     auto library =
         plugin::PluginLibrary::leave_to_workers(*file, *copy, generation_, plugin::CopyOwner::library);
     REQUIRE(library.has_value());
-    auto instance = std::make_unique<WorkerInstance>(parts, workers, std::move(*library),
-                                                     WorkerInstance::Spec{what, "{}"}, callback_deadline);
+    return std::make_unique<WorkerInstance>(parts, workers, std::move(*library),
+                                            WorkerInstance::Spec{what, "{}"}, callback_deadline);
+  }
+
+  std::unique_ptr<WorkerInstance> run(const std::string& what) {
+    auto instance = make(what);
     REQUIRE(instance->create(30s).has_value());
     return instance;
   }
@@ -124,6 +132,46 @@ TEST_CASE("hostile worker: messages of every odd kind cost itself at most") {
         event->kind == "publication" || event->kind == "reader.slow" || event->kind == "reader.slow_ended";
     CHECK(may);
   }
+}
+
+TEST_CASE("a worker that nobody could listen to is ended and reaped") {
+  WorkerHost host;
+  const auto instance = host.make("silence");
+  {
+    const NoThreads none;
+    const auto created = instance->create(30s);
+    REQUIRE_FALSE(created);
+    CHECK(has(created.error().message, "no thread w:silence: Resource temporarily unavailable"));
+  }
+  CHECK(host.processes.processes().empty());
+  CHECK(::waitpid(-1, nullptr, WNOHANG) == -1);
+  CHECK(errno == ECHILD);
+  instance->request_end();
+  CHECK(instance->wait_ended(30s));
+}
+
+TEST_CASE("a worker has nothing open that the host's process had left open") {
+  const UniqueFd file(::open("/dev/zero", O_RDONLY | O_CLOEXEC));
+  const UniqueFd leaked(::fcntl(file.get(), F_DUPFD, 50));
+  WorkerHost host;
+  const auto instance = host.run("silence");
+  std::size_t entries = 0;
+  for (const auto& entry : fs::directory_iterator("/proc/" + std::to_string(instance->process()) + "/fd")) {
+    CHECK(fs::read_symlink(entry.path()) != "/dev/zero");
+    ++entries;
+  }
+  CHECK(entries == 6);  // the standard ones, its channel, the tree and its page of pins
+  instance->request_end();
+  CHECK(instance->wait_ended(30s));
+}
+
+TEST_CASE("a worker that is not there is an error") {
+  WorkerHost host;
+  host.workers.program = "/nothing/here";
+  const auto instance = host.make("silence");
+  const auto created = instance->create(30s);
+  REQUIRE_FALSE(created);
+  CHECK(created.error().message == "start /nothing/here: No such file or directory");
 }
 
 TEST_CASE("hostile worker: a flood is taken at the host's pace, and ended in time") {
