@@ -33,6 +33,8 @@ class InputLoop {
   virtual ~InputLoop() = default;
   /// On the thread that makes the source. Errors name what could not be opened.
   virtual Result<void> open() = 0;
+  /// Before it runs, on the thread that starts the source: what was handed on is its own from now on.
+  virtual void take_over() {}
   /// On the source's thread, until the input is over or the stop is requested. Leaves nothing open.
   virtual void run(RowIntake& intake) = 0;
   /// The socket that a listener listens on, for the one that takes its place; empty: it has none.

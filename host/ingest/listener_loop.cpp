@@ -85,7 +85,7 @@ Result<ListeningSocket> ListenerLoop::listen_tcp() const {
 }
 
 /// A socket that was handed on still has the mode that the source before gave it.
-void ListenerLoop::set_mode_of_handed_on() {
+void ListenerLoop::take_over() {
   if (!is_handed_on_ || spec_.type != SourceType::unix_socket) return;
   if (::chmod(spec_.path.c_str(), spec_.mode) != 0)
     spdlog::warn("source {}: {} keeps its mode: {}", spec_.name, spec_.path.string(), std::strerror(errno));
@@ -99,7 +99,6 @@ bool ListenerLoop::watch(int descriptor, void* what) {
 }
 
 void ListenerLoop::run(RowIntake& intake) {
-  set_mode_of_handed_on();
   if (!watch(intake.stop().fd(), &epoll_)) {  // any address that is no connection's
     intake.set_error("cannot watch for the stop: out of memory");
     intake.set_state(SourceState::failed);

@@ -24,6 +24,7 @@ class ListenerLoop : public InputLoop {
   ListenerLoop(const SourceSpec& spec, ListeningSocket socket);
   Result<void> open() override;
   void run(RowIntake& intake) override;
+  void take_over() override;
   Result<ListeningSocket> copy_socket() const override { return socket_.copy(); }
 
  private:
@@ -36,7 +37,6 @@ class ListenerLoop : public InputLoop {
   enum class Turn { idle, more, over };
 
   Result<ListeningSocket> listen_tcp() const;
-  void set_mode_of_handed_on();
   bool watch(int descriptor, void* what);
   void accept_all(RowIntake& intake);
   void pause_accepting(RowIntake& intake, const std::string& why);

@@ -80,6 +80,7 @@ bool Source::listens_like(const SourceSpec& other) const noexcept {
 }
 
 void Source::start() {
+  loop_->take_over();
   is_started_ = true;
   go_.release();
 }
