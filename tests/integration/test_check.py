@@ -1,4 +1,6 @@
-"""perch check: what it says of good plugins, and what it finds in one that does a single thing wrong."""
+"""perch check: what it says of good plugins, and what it finds in one that does a single thing wrong.
+
+Takes half a minute: each of some forty plugins goes through all checks, and each check is a process of its own."""
 import json
 import pathlib
 import signal

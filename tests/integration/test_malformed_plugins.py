@@ -1,4 +1,6 @@
-"""Damaged plugin files, sent through a running host while rows flow: it lives, and its rows are right."""
+"""Damaged plugin files, sent through a running host while rows flow: it lives, and its rows are right.
+
+Takes half a minute: a host judges hundreds of damaged files, one after the other."""
 import random
 import struct
 import unittest

@@ -1,5 +1,7 @@
 """`perch new`: a project that builds without a warning, passes its test, runs in the host as it is, and whose next version
-is swapped in, by the commands of its own README; in C++ and in C, for the example table and for one that a host has."""
+is swapped in, by the commands of its own README; in C++ and in C, for the example table and for one that a host has.
+
+Takes up to half a minute: each project is compiled twice, for its first and its next version."""
 import concurrent.futures
 import json
 import re

@@ -1,4 +1,6 @@
-"""The SDK's README, typed in as it is written: its commands, in their order, in a home folder of its own."""
+"""The SDK's README, typed in as it is written: its commands, in their order, in a home folder of its own.
+
+Takes half a minute: it compiles what a reader of that page compiles, with CMake, with pkg-config and by hand."""
 
 import json
 import os

@@ -1,5 +1,8 @@
 """Readers in processes of their own: every fault costs its own process only, every way out of the sandbox is stopped and
-told, states are handed over as between threads; and the trial that keeps bad files out of the host."""
+told, states are handed over as between threads; and the trial that keeps bad files out of the host.
+
+Takes three quarters of a minute: every fault in every function is a host and a process of its own, some with a deadline to
+wait for."""
 import errno
 import json
 import os

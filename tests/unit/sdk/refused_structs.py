@@ -1,5 +1,7 @@
 """PERCH_LAYOUT and PERCH_PLUGIN must refuse what is wrong, at compile time, in words. And the headers must compile alone.
 
+Takes half a minute: each struct is a compilation of its own, by each compiler.
+
 Run by ctest with PERCH_COMPILERS (a ";" list of C++ compilers; missing ones are skipped) and PERCH_SDK (its sources).
 """
 
