@@ -1,7 +1,8 @@
 #include "rows/iso8601.hpp"
 
+#include <algorithm>
+#include <array>
 #include <chrono>
-#include <cmath>
 
 namespace perch::rows {
 namespace {
@@ -9,6 +10,7 @@ namespace {
 constexpr ParsedTime malformed{0, TimeError::malformed};
 constexpr ParsedTime out_of_range{0, TimeError::out_of_range};
 constexpr std::int64_t ns_per_s = 1'000'000'000;
+constexpr std::int64_t exponent_max = 1'000'000;  // larger ones are no time either way
 
 /// Takes characters from the front of a text; once something did not fit, nothing fits any more.
 class Scanner {
@@ -43,6 +45,15 @@ class Scanner {
     }
     return value;
   }
+  /// All that come now; at least one must.
+  std::string_view digits() noexcept {
+    std::size_t count = 0;
+    while (count < text_.size() && text_[count] >= '0' && text_[count] <= '9') ++count;
+    good_ = good_ && count > 0;
+    const std::string_view digits = text_.substr(0, count);
+    text_.remove_prefix(count);
+    return digits;
+  }
   /// Digits behind a point, as so many decimals; further ones are cut off.
   std::int64_t fraction(int decimals) noexcept {
     std::int64_t value = 0;
@@ -60,6 +71,27 @@ class Scanner {
   bool good_ = true;
 };
 
+/// The number that the digits are when the point stands `places` further right; what is behind it is cut off.
+ParsedTime shift(const std::array<std::string_view, 2>& digits, std::int64_t places, bool negative) noexcept {
+  std::int64_t left = static_cast<std::int64_t>(digits[0].size()) + places;  // digits before the point
+  std::int64_t total = 0;
+  const auto add = [&](int digit) {
+    return !__builtin_mul_overflow(total, std::int64_t{10}, &total) &&
+           !(negative ? __builtin_sub_overflow(total, digit, &total)
+                      : __builtin_add_overflow(total, digit, &total));
+  };
+  for (const std::string_view part : digits) {
+    for (const char digit : part) {
+      if (left-- <= 0) return {total, TimeError::none};
+      if (!add(digit - '0')) return out_of_range;
+    }
+  }
+  for (; left > 0 && total != 0; --left) {
+    if (!add(0)) return out_of_range;
+  }
+  return {total, TimeError::none};
+}
+
 /// Behind the time: its distance from UTC in seconds.
 std::int64_t scan_offset(Scanner& scan) noexcept {
   if (scan.at_end() || scan.take_if('Z') || scan.take_if('z')) return 0;
@@ -73,18 +105,6 @@ std::int64_t scan_offset(Scanner& scan) noexcept {
   if (hours > 23 || minutes > 59) scan.expect('!');  // no such offset
   const std::int64_t seconds = hours * 3600 + minutes * 60;
   return behind ? -seconds : seconds;
-}
-
-ParsedTime join(std::int64_t seconds, std::int64_t ns) noexcept {
-  // One second more, taken back as nanoseconds: the first times there are lie in a second that begins before.
-  std::int64_t total = 0;
-  if (seconds < 0) {
-    ++seconds;
-    ns -= ns_per_s;
-  }
-  if (__builtin_mul_overflow(seconds, ns_per_s, &total) || __builtin_add_overflow(total, ns, &total))
-    return out_of_range;
-  return {total, TimeError::none};
 }
 
 }  // namespace
@@ -107,41 +127,37 @@ ParsedTime parse_iso8601(std::string_view text) noexcept {
     const int hour = scan.number(2);
     scan.expect(':');
     const int minute = scan.number(2);
-    const int second = scan.take_if(':') ? scan.number(2) : 0;
-    if (scan.take_if('.') || scan.take_if(',')) ns = scan.fraction(9);
-    if (hour > 23 || minute > 59 || second > 59) return malformed;
+    int second = 0;
+    if (scan.take_if(':')) {
+      second = scan.number(2);
+      if (scan.take_if('.') || scan.take_if(',')) ns = scan.fraction(9);
+    }
+    if (hour > 23 || minute > 59 || second > 60) return malformed;
     seconds += hour * 3600 + minute * 60 + second;
     seconds -= scan_offset(scan);
+    // A leap second ends a day of UTC.
+    if (second == 60 && seconds % 86'400 != 0) return malformed;
   }
   if (!scan.good() || !scan.at_end()) return malformed;
-  return join(seconds, ns);
+  return time_of(seconds, ns);
 }
 
 ParsedTime parse_time_number(std::string_view text, TimeUnit unit) noexcept {
   Scanner scan(text);
   const bool negative = scan.take_if('-');
   if (!negative) scan.take_if('+');
-  if (!scan.next_is_digit()) return malformed;
-  const std::int64_t factor = factor_of(unit);
-  std::int64_t whole = 0;
-  bool fits = true;
-  while (scan.next_is_digit()) {
-    const int digit = scan.take() - '0';
-    fits = fits && !__builtin_mul_overflow(whole, std::int64_t{10}, &whole) &&
-           !(negative ? __builtin_sub_overflow(whole, digit, &whole)
-                      : __builtin_add_overflow(whole, digit, &whole));
-  }
-  std::int64_t fraction = 0;
-  if (scan.take_if('.')) {
-    int decimals = 0;
-    for (std::int64_t left = factor; left > 1; left /= 10) ++decimals;
-    fraction = scan.fraction(decimals);
+  const std::string_view digits = scan.digits();
+  const std::string_view decimals = scan.take_if('.') ? scan.digits() : std::string_view{};
+  std::int64_t exponent = 0;
+  if (scan.take_if('e') || scan.take_if('E')) {
+    const bool is_small = scan.take_if('-');
+    if (!is_small) scan.take_if('+');
+    for (const char digit : scan.digits()) exponent = std::min(exponent * 10 + (digit - '0'), exponent_max);
+    if (is_small) exponent = -exponent;
   }
   if (!scan.good() || !scan.at_end()) return malformed;
-  std::int64_t total = 0;
-  fits = fits && !__builtin_mul_overflow(whole, factor, &total) &&
-         !__builtin_add_overflow(total, negative ? -fraction : fraction, &total);
-  return fits ? ParsedTime{total, TimeError::none} : out_of_range;
+  for (std::int64_t left = factor_of(unit); left > 1; left /= 10) ++exponent;
+  return shift({digits, decimals}, exponent, negative);
 }
 
 ParsedTime time_of(std::int64_t number, TimeUnit unit) noexcept {
@@ -150,15 +166,14 @@ ParsedTime time_of(std::int64_t number, TimeUnit unit) noexcept {
   return {total, TimeError::none};
 }
 
-ParsedTime time_of(double number, TimeUnit unit) noexcept {
-  // The whole part apart: seconds since 1970 with decimals lose none of the digits that the double has.
-  const double whole = std::trunc(number);
-  if (!(std::abs(whole) < 9.2e18)) return out_of_range;
-  const auto factor = static_cast<double>(factor_of(unit));
-  const ParsedTime time = time_of(static_cast<std::int64_t>(whole), unit);
-  if (time.error != TimeError::none) return time;
+ParsedTime time_of(std::int64_t seconds, std::int64_t ns) noexcept {
+  // One second more, taken back as nanoseconds: the first times there are lie in a second that begins before.
   std::int64_t total = 0;
-  if (__builtin_add_overflow(time.unix_ns, std::llround((number - whole) * factor), &total))
+  if (seconds < 0) {
+    ++seconds;
+    ns -= ns_per_s;
+  }
+  if (__builtin_mul_overflow(seconds, ns_per_s, &total) || __builtin_add_overflow(total, ns, &total))
     return out_of_range;
   return {total, TimeError::none};
 }

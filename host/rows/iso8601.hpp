@@ -24,21 +24,29 @@ constexpr std::int64_t factor_of(TimeUnit unit) noexcept {
   return 1;
 }
 
-enum class TimeError : std::uint8_t { none, malformed, out_of_range };
+enum class TimeError : std::uint8_t {
+  none,
+  malformed,
+  out_of_range,
+  ambiguous,  ///< a local time that a zone has twice: its clocks were set back
+  missing,    ///< a local time that a zone does not have: its clocks were set forward
+};
 struct ParsedTime {
   std::int64_t unix_ns = 0;
   TimeError error = TimeError::none;
 };
 
 /// 2026-11-24T20:16:48.123456789Z. Also: a space for the T, no seconds, no time at all (midnight), any number
-/// of decimals (beyond nine they are cut off), Z or +01:00, +0100, +01; without one of these it is UTC.
+/// of decimals of the second (beyond nine they are cut off), Z or +01:00, +0100, +01; without one of these it
+/// is UTC. A leap second (23:59:60 UTC; RFC 3339, 5.7) is the first second of the next day, as in POSIX.
+/// Minutes have no decimals.
 ParsedTime parse_iso8601(std::string_view text) noexcept;
 
-/// 1764015408 or 1764015408.25, exactly; decimals beyond the nanosecond are cut off.
+/// 1764015408, 1764015408.25 or 1.76401540825e9, exactly; what is beyond the nanosecond is cut off.
 ParsedTime parse_time_number(std::string_view text, TimeUnit unit) noexcept;
 
-/// Whole or not, of `unit`: out_of_range when it leaves 64 bits of nanoseconds.
+/// out_of_range when it leaves 64 bits of nanoseconds.
 ParsedTime time_of(std::int64_t number, TimeUnit unit) noexcept;
-ParsedTime time_of(double number, TimeUnit unit) noexcept;
+ParsedTime time_of(std::int64_t seconds, std::int64_t ns) noexcept;
 
 }  // namespace perch::rows

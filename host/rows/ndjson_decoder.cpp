@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "rows/big_numbers.hpp"
+#include "rows/json_text.hpp"
 #include "rows/text_value.hpp"
 #include "tables/field_types.hpp"
 
@@ -74,6 +75,7 @@ void NdjsonRows::want(const Mapping::Path& path, std::uint32_t input) {
 
 Step NdjsonRows::take(std::string_view row, RowBatch& batch) {
   ++row_;
+  text_ = row;
   simdjson::dom::object object;
   if (!parse(row, object)) return Step::rejected;
   match(0, object);
@@ -294,7 +296,7 @@ bool NdjsonRows::store_time(const Mapping::Target& target, Element element, std:
   } else if (element.is_int64()) {
     time = time_of(element.get_int64().value_unsafe(), target.unit);
   } else if (element.is_number()) {
-    time = time_of(element.get_double().value_unsafe(), target.unit);
+    time = parse_time_number(text_of(target.input), target.unit);
   } else if (!big_number(element).empty()) {
     time.error = TimeError::out_of_range;
   }
@@ -322,6 +324,13 @@ std::string_view NdjsonRows::big_number(Element element) const {
   std::string_view number;
   if (!big_numbers_ || element[big_number_member].get(number) != simdjson::SUCCESS) return {};
   return number;
+}
+
+/// A member's text, for a number whose digits a double would lose.
+std::string_view NdjsonRows::text_of(std::uint32_t input) const {
+  const Mapping::Path& path = mapping_.inputs()[input];
+  const std::vector<std::string_view> steps(path.begin(), path.end());
+  return json_text_at(text_, steps);
 }
 
 bool NdjsonRows::refuse(RejectReason reason, std::string message) {

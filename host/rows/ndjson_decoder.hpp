@@ -75,6 +75,7 @@ class NdjsonRows {
   bool store_bool(const tables::Field& field, Element element, std::byte* out);
   bool store_time(const Mapping::Target& target, Element element, std::byte* out);
   std::string_view big_number(Element element) const;
+  std::string_view text_of(std::uint32_t input) const;
   bool refuse(RejectReason reason, std::string message);
   bool refuse(const tables::Field& field, RejectReason reason, const std::string& expected, Element found);
 
@@ -83,6 +84,7 @@ class NdjsonRows {
   std::vector<Node> nodes_;   // the root first
   std::vector<Found> found_;  // by input
   std::uint64_t row_ = 0;
+  std::string_view text_;  // the row at hand
   simdjson::dom::parser parser_;
   std::string rewritten_;     // see big_numbers.hpp
   bool big_numbers_ = false;  // the row at hand is a rewritten one
