@@ -317,6 +317,8 @@ const Section<rows::MemberSpec>& member_section() {
                        {{"ns", TimeUnit::ns}, {"us", TimeUnit::us}, {"ms", TimeUnit::ms}, {"s", TimeUnit::s}},
                        restarts_source)
               .only(has_no_value, no_names_beside_value),
+          text_field("format", &Spec::time_format, restarts_source).only(has_no_value, no_names_beside_value),
+          text_field("zone", &Spec::zone, restarts_source).only(has_no_value, no_names_beside_value),
           flag_field("quoted", &Spec::quoted, restarts_source)
               .only(has_no_value, no_names_beside_value)
               .only(is_ndjson_member, "in CSV every value is a text"),

@@ -142,7 +142,8 @@ Step CsvDecoder::nan_in_key() {
 
 bool CsvDecoder::store(const Mapping::Target& target, std::byte* out) {
   const std::string_view text = column(target.input).text;
-  const TextError error = store_text_value(*target.field, text, target.unit, out);
+  const TextError error = target.format ? store_formatted_time(*target.format, text, out)
+                                        : store_text_value(*target.field, text, target.unit, out);
   if (!error) return true;
   refuse(error.reason, quoted(*target.field) + ": expected " + error.expected + ", found \"" +
                            std::string(text.substr(0, shown_bytes_max)) +

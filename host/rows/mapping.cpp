@@ -47,6 +47,21 @@ Result<std::vector<std::byte>> fallback_bytes(const tables::Field& field, const 
   return bytes;
 }
 
+/// None: the time is written in no way of its own.
+Result<std::shared_ptr<const TimeFormat>> time_format(const tables::Field& field, const MemberSpec& member) {
+  if (member.time_format.empty()) {
+    if (!member.zone.empty()) return fail(ErrorKind::usage, "\"zone\" is for a time with a \"format\"");
+    return nullptr;
+  }
+  if (field.type != tables::FieldType::timestamp_ns || field.extent > 0)
+    return fail(ErrorKind::usage, "\"format\" is for a timestamp_ns, not for a " + field.type_text());
+  if (member.unit != TimeUnit::ns)
+    return fail(ErrorKind::usage, "\"format\" says all of a time: leave out \"unit\"");
+  auto made = TimeFormat::make(member.time_format, member.zone);
+  if (!made) return fail(std::move(made.error()));
+  return std::make_shared<const TimeFormat>(std::move(*made));
+}
+
 std::string plain_text(const std::string& value) {
   const json parsed = json::parse(value);
   return parsed.is_string() ? parsed.get<std::string>() : value;
@@ -112,7 +127,11 @@ Result<void> Mapping::add_field(Feed& feed, const tables::Field& field, bool in_
   if (member.quoted && (field.type == tables::FieldType::chars || field.type == tables::FieldType::boolean))
     return fail(ErrorKind::usage, "\"quoted\" is for numbers, not for a " + field.type_text());
   Target target{&field,      in_key,        input_of(member.path.empty() ? Path{field.name} : member.path),
-                member.unit, member.quoted, {}};
+                member.unit, member.quoted, {},
+                nullptr};
+  auto format = time_format(field, member);
+  if (!format) return fail(std::move(format.error()));
+  target.format = std::move(*format);
   if (member.fallback) {
     auto bytes = fallback_bytes(field, *member.fallback);
     if (!bytes) return fail(ErrorKind::usage, "default: " + bytes.error().message);

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -10,6 +11,7 @@
 
 #include "base/result.hpp"
 #include "rows/iso8601.hpp"
+#include "rows/time_format.hpp"
 #include "tables/catalog.hpp"
 
 namespace perch::rows {
@@ -28,6 +30,8 @@ struct MemberSpec {
   std::optional<std::string> fallback;  ///< JSON; taken where the member is missing or null
   TimeUnit unit = TimeUnit::ns;         ///< of a timestamp_ns that comes as a number
   bool quoted = false;                  ///< JSON: the number comes as a string
+  std::string time_format;  ///< of a timestamp_ns that comes as a text of its own kind: see TimeFormat
+  std::string zone;         ///< with time_format: the time's, where the text has none; "": UTC
   bool operator==(const MemberSpec&) const = default;
 };
 
@@ -55,7 +59,8 @@ class Mapping {
     std::uint32_t input;  ///< index of inputs()
     TimeUnit unit;
     bool quoted;
-    std::vector<std::byte> fallback;  ///< the field's bytes; empty: there is none
+    std::vector<std::byte> fallback;           ///< the field's bytes; empty: there is none
+    std::shared_ptr<const TimeFormat> format;  ///< none: ISO 8601 or a number of `unit`
   };
   struct Stamp {
     const tables::Field* field;

@@ -203,6 +203,7 @@ bool NdjsonRows::store(const Mapping::Target& target, std::byte* out) {
     return true;
   }
   if (target.field->type == FieldType::chars) return store_chars(*target.field, element, out);
+  if (target.format) return store_formatted(target, element, out);
   if (target.quoted && element.is_string()) return store_text(target, element, out);
   if (target.field->extent > 0) return store_array(target, element, out);
   return store_scalar(target, element, out);
@@ -211,6 +212,16 @@ bool NdjsonRows::store(const Mapping::Target& target, std::byte* out) {
 bool NdjsonRows::store_text(const Mapping::Target& target, Element element, std::byte* out) {
   const TextError error =
       store_text_value(*target.field, element.get_string().value_unsafe(), target.unit, out);
+  return !error || refuse(*target.field, error.reason, error.expected, element);
+}
+
+/// A string, or a number that is one: 20260305.
+bool NdjsonRows::store_formatted(const Mapping::Target& target, Element element, std::byte* out) {
+  if (!element.is_string() && !element.is_number())
+    return refuse(*target.field, RejectReason::wrong_type, "a time as " + target.format->text(), element);
+  const std::string_view text =
+      element.is_string() ? element.get_string().value_unsafe() : text_of(target.input);
+  const TextError error = store_formatted_time(*target.format, text, out);
   return !error || refuse(*target.field, error.reason, error.expected, element);
 }
 

@@ -65,6 +65,7 @@ class NdjsonRows {
   void forget_below(std::uint32_t node);
   std::uint32_t find_child(Node& node, std::string_view name, std::uint32_t place);
   bool store_text(const Mapping::Target& target, Element element, std::byte* out);
+  bool store_formatted(const Mapping::Target& target, Element element, std::byte* out);
   bool store_chars(const tables::Field& field, Element element, std::byte* out);
   bool store_array(const Mapping::Target& target, Element element, std::byte* out);
   bool store_scalar(const Mapping::Target& target, Element element, std::byte* out);

@@ -19,15 +19,17 @@ enum class RejectReason : std::uint8_t {
   nul_in_string,
   nan_in_key,
   row_too_long,
-  wrong_columns,  ///< csv: more or fewer than there should be, or an open quote
-  wrong_layout,   ///< binary: the stream's records are not the table's
-  bad_frame,      ///< binary: what should be a frame is none
-  bad_checksum,   ///< binary: the frame was damaged on its way; all of its rows are lost
+  wrong_columns,   ///< csv: more or fewer than there should be, or an open quote
+  wrong_layout,    ///< binary: the stream's records are not the table's
+  bad_frame,       ///< binary: what should be a frame is none
+  ambiguous_time,  ///< a local time that its zone has twice: the clocks were set back
+  missing_time,    ///< a local time that its zone does not have: the clocks were set forward
+  bad_checksum,    ///< binary: the frame was damaged on its way; all of its rows are lost
 };
-inline constexpr std::array<const char*, 14> reject_reason_names{
-    "not_json",        "not_object",   "missing_field", "wrong_type",  "out_of_range",
-    "string_too_long", "not_utf8",     "nul_in_string", "nan_in_key",  "row_too_long",
-    "wrong_columns",   "wrong_layout", "bad_frame",     "bad_checksum"};
+inline constexpr std::array<const char*, 16> reject_reason_names{
+    "not_json",  "not_object",     "missing_field", "wrong_type",   "out_of_range",  "string_too_long",
+    "not_utf8",  "nul_in_string",  "nan_in_key",    "row_too_long", "wrong_columns", "wrong_layout",
+    "bad_frame", "ambiguous_time", "missing_time",  "bad_checksum"};
 
 constexpr const char* name(RejectReason reason) noexcept {
   return reject_reason_names[static_cast<std::size_t>(reason)];

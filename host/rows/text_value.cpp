@@ -133,4 +133,23 @@ TextError store_text_value(const Field& field, std::string_view text, TimeUnit u
   return store_scalar(field.type, trim(text), unit, out);
 }
 
+TextError store_formatted_time(const TimeFormat& format, std::string_view text, std::byte* out) {
+  const ParsedTime time = format.parse(trim(text));
+  switch (time.error) {
+    case TimeError::none:
+      return store(out, time.unix_ns), TextError{};
+    case TimeError::malformed:
+      return error(RejectReason::wrong_type, "a time as " + format.text());
+    case TimeError::out_of_range:
+      return error(RejectReason::out_of_range, "a time from 1677 to 2262");
+    case TimeError::ambiguous:
+      return error(RejectReason::ambiguous_time,
+                   "a time that its zone has once, not in the hour after clocks were set back");
+    case TimeError::missing:
+      return error(RejectReason::missing_time,
+                   "a time that its zone has, not in the hour that clocks skipped");
+  }
+  PERCH_ASSERT(false, "an error of times without a name");
+}
+
 }  // namespace perch::rows

@@ -7,6 +7,7 @@
 
 #include "rows/iso8601.hpp"
 #include "rows/reject.hpp"
+#include "rows/time_format.hpp"
 #include "tables/layout.hpp"
 
 namespace perch::rows {
@@ -23,5 +24,7 @@ struct TextError {
 /// 0. timestamp_ns: a number of `unit`, decimals too, or ISO 8601. char[N]: as it is. T[N]: N of them,
 /// between spaces, commas or semicolons, in [ ] or not. Writes the whole field.
 TextError store_text_value(const tables::Field& field, std::string_view text, TimeUnit unit, std::byte* out);
+/// A time that is written in a way of its own, with spaces around.
+TextError store_formatted_time(const TimeFormat& format, std::string_view text, std::byte* out);
 
 }  // namespace perch::rows

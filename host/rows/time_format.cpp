@@ -10,22 +10,22 @@
 namespace perch::rows {
 namespace {
 
-constexpr std::array<std::string_view, 12> months{"january",   "february", "march",    "april",
-                                                  "may",       "june",     "july",     "august",
-                                                  "september", "october",  "november", "december"};
-constexpr std::array<std::string_view, 7> days{"sunday",   "monday", "tuesday", "wednesday",
-                                               "thursday", "friday", "saturday"};
+constexpr std::array<std::string_view, 12> month_names{"january",   "february", "march",    "april",
+                                                       "may",       "june",     "july",     "august",
+                                                       "september", "october",  "november", "december"};
+constexpr std::array<std::string_view, 7> day_names{"sunday",   "monday", "tuesday", "wednesday",
+                                                    "thursday", "friday", "saturday"};
 constexpr std::int64_t seconds_per_day = 86'400;
 
-char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+char to_lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
-bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
+bool is_decimal(char c) noexcept { return c >= '0' && c <= '9'; }
 
 /// Takes a number of `least` to `most` digits from the front of the text.
 std::optional<std::int64_t> take_number(std::string_view& text, int least, int most) noexcept {
   std::int64_t number = 0;
   int count = 0;
-  for (; count < most && !text.empty() && is_digit(text.front()); ++count) {
+  for (; count < most && !text.empty() && is_decimal(text.front()); ++count) {
     number = number * 10 + (text.front() - '0');
     text.remove_prefix(1);
   }
@@ -35,7 +35,7 @@ std::optional<std::int64_t> take_number(std::string_view& text, int least, int m
 bool take_prefix(std::string_view& text, std::string_view name) noexcept {
   if (text.size() < name.size()) return false;
   for (std::size_t i = 0; i < name.size(); ++i) {
-    if (lower(text[i]) != name[i]) return false;
+    if (to_lower(text[i]) != name[i]) return false;
   }
   text.remove_prefix(name.size());
   return true;
@@ -60,7 +60,7 @@ std::optional<std::int64_t> take_offset(std::string_view& text) noexcept {
   const auto hours = take_number(text, 2, 2);
   if (text.starts_with(':')) text.remove_prefix(1);
   const auto minutes =
-      !text.empty() && is_digit(text.front()) ? take_number(text, 2, 2) : std::optional<std::int64_t>(0);
+      !text.empty() && is_decimal(text.front()) ? take_number(text, 2, 2) : std::optional<std::int64_t>(0);
   if (!hours || !minutes || *hours > 23 || *minutes > 59) return std::nullopt;
   return sign * (*hours * 3600 + *minutes * 60);
 }
@@ -70,7 +70,7 @@ std::optional<std::int64_t> take_offset(std::string_view& text) noexcept {
 std::optional<std::int64_t> take_fraction(std::string_view& text, int digits) noexcept {
   std::int64_t ns = 0;
   int count = 0;
-  for (; !text.empty() && is_digit(text.front()) && (digits == 0 || count < digits); ++count) {
+  for (; !text.empty() && is_decimal(text.front()) && (digits == 0 || count < digits); ++count) {
     if (count < 9) ns = ns * 10 + (text.front() - '0');
     text.remove_prefix(1);
   }
@@ -102,7 +102,7 @@ Result<TimeFormat> TimeFormat::make(std::string_view format, const std::string& 
     }
     ++i;
     int digits = 0;
-    if (i < format.size() && is_digit(format[i])) digits = format[i++] - '0';
+    if (i < format.size() && is_decimal(format[i])) digits = format[i++] - '0';
     if (i >= format.size() || !made.add(format[i], digits)) {
       return fail(ErrorKind::usage, "\"%" + (digits > 0 ? std::to_string(digits) : "") +
                                         (i < format.size() ? std::string(1, format[i]) : "") +
@@ -239,7 +239,7 @@ bool TimeFormat::Found::take(const Item& item, std::string_view& text) {
     case Part::month:
       return number(month, 1, 1, 12);
     case Part::month_name: {
-      const auto name = take_name(text, months);
+      const auto name = take_name(text, month_names);
       if (name) month = *name + 1;
       return name.has_value();
     }
@@ -249,7 +249,7 @@ bool TimeFormat::Found::take(const Item& item, std::string_view& text) {
     case Part::day_of_year:
       return number(day_of_year, 3, 1, 366);
     case Part::day_name:
-      return take_name(text, days).has_value();
+      return take_name(text, day_names).has_value();
     case Part::hour:
       return number(hour, 1, 0, 23);
     case Part::half_hour:

@@ -24,7 +24,8 @@ const std::map<std::string, std::vector<Json>> special_values{
     {"feed.when", {Json{{"n", 2}}}},        {"feed.map", {Json{{"v", "other"}}}},
     {"source.when", {Json{{"n", 2}}}},      {"source.map", {Json{{"v", "other"}}}},
     {"rollup.group", {Json::array({"n"})}}, {"rollup.aggregate", {Json{{"n", "count()"}}}},
-    {"instance.config", {Json{{"y", 2}}}},
+    {"instance.config", {Json{{"y", 2}}}},  {"member.format", {"%Y%m%d"}},
+    {"member.zone", {"Asia/Tokyo"}},
 };
 
 /// Some of them are good wherever a text is; the reader tells which.

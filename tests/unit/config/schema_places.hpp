@@ -103,7 +103,8 @@ inline const char* const config_with_every_kind = R"json({
       "table": "t", "when": { "k": "a" }, "map": { "n": { "value": "sequence" } } },
     { "name": "stdin", "type": "stdin", "feeds": [
       { "table": "t", "map": { "v": { "from": "a.b" }, "ts": {} } }, { "table": "t2" } ] },
-    { "name": "tcp", "type": "tcp", "listen": "127.0.0.1:4000", "table": "t" },
+    { "name": "tcp", "type": "tcp", "listen": "127.0.0.1:4000", "table": "t",
+      "map": { "ts": { "format": "%F", "zone": "Europe/Berlin" } } },
     { "name": "unix", "type": "unix", "listen": "unix.sock", "table": "t2" }
   ],
   "readers": { "folder": "plugins", "sandbox": {}, "trial": {}, "restart": {},
