@@ -9,8 +9,6 @@
 #include "tables/field_types.hpp"
 
 namespace perch::rows {
-namespace {}  // namespace
-
 CsvDecoder::CsvDecoder(const CsvSpec& spec, const Mapping& mapping, RowAssembly& assembly)
     : spec_(spec),
       mapping_(mapping),
